@@ -1,0 +1,2 @@
+//! Speed beside the peers.
+fn main() {}

@@ -1,0 +1,402 @@
+//! From a response to a [`VerifiedResponse`]: what it says about one certificate, at one time, by
+//! somebody who may say it (RFC 6960, 3.2 and 4.2.2.2).
+//!
+//! What costs little comes first: reading, the match, extensions and times; then the signatures,
+//! in `signer.rs`. Whatever is wrong is an [`Error`] that names the stage and the facts.
+
+mod signer;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::{SignatureVerificationAlgorithm, UnixTime};
+
+use crate::message::{
+    BasicOcspResponse, CertId, CertStatus, Extension, OcspResponse, SingleResponse, oid,
+};
+use crate::time::{after, before};
+use crate::{Certificate, Error, ExtensionError, Issuer, Limits, MatchError, TimeError};
+
+pub use signer::Signer;
+
+/// How old a response may be.
+///
+/// A response is accepted while `thisUpdate - skew <= now < nextUpdate + skew`, and while
+/// `producedAt - skew <= now`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    /// How far the clocks of responder and reader may be apart. 300 s by default, as in OpenSSL's
+    /// and curl's checks.
+    pub skew: Duration,
+    /// How long after `thisUpdate` a response without `nextUpdate` is accepted. One day by default,
+    /// as in NSS: such a responder says that it always has newer information.
+    pub max_age: Duration,
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Self { skew: Duration::from_secs(300), max_age: Duration::from_secs(86_400) }
+    }
+}
+
+/// What is expected of the response's nonce (RFC 9654).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nonce<'a> {
+    /// No nonce was sent, as for everything that is stapled. One that comes is ignored.
+    #[default]
+    NotSent,
+    /// This nonce was sent, and must come back.
+    Required(&'a [u8]),
+    /// This nonce was sent, and none or the same must come back: responders that give out
+    /// responses signed in advance leave it out (RFC 5019, 4).
+    IfPresent(&'a [u8]),
+}
+
+/// Verifies responses, by the signature algorithms of a rustls `CryptoProvider`.
+///
+/// ```
+/// # fn check(response: &[u8], leaf: &[u8], issuer: &[u8], now: rustls_pki_types::UnixTime,
+/// #          algorithms: &'static [&'static dyn rustls_pki_types::SignatureVerificationAlgorithm])
+/// #     -> Result<(), certstatus::Error> {
+/// use certstatus::{Certificate, Issuer, Verifier};
+/// use certstatus::message::CertStatus;
+///
+/// let certificate = Certificate::parse(leaf)?;
+/// let issuer = Issuer::from_certificate(&Certificate::parse(issuer)?);
+/// // algorithms: provider.signature_verification_algorithms.all
+/// let verified = Verifier::new(algorithms).verify(response, &certificate, &issuer, now)?;
+/// assert_eq!(verified.status(), CertStatus::Good);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy)]
+pub struct Verifier<'a> {
+    algorithms: &'a [&'a dyn SignatureVerificationAlgorithm],
+    freshness: Freshness,
+    limits: Limits,
+    nonce: Nonce<'a>,
+}
+
+impl fmt::Debug for Verifier<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("algorithms", &self.algorithms.len())
+            .field("freshness", &self.freshness)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Verifier<'a> {
+    /// A verifier with default freshness and limits, for responses to requests without a nonce.
+    pub fn new(algorithms: &'a [&'a dyn SignatureVerificationAlgorithm]) -> Self {
+        Self {
+            algorithms,
+            freshness: Freshness::default(),
+            limits: Limits::default(),
+            nonce: Nonce::default(),
+        }
+    }
+
+    /// Sets how old a response may be.
+    #[must_use]
+    pub fn freshness(mut self, freshness: Freshness) -> Self {
+        self.freshness = freshness;
+        self
+    }
+
+    /// Sets how much of a response is read.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets what is expected of the nonce.
+    #[must_use]
+    pub fn nonce(mut self, nonce: Nonce<'a>) -> Self {
+        self.nonce = nonce;
+        self
+    }
+
+    /// Verifies that `response` says something about `certificate`, under `issuer`, that is to be
+    /// trusted at `now`. Whether that is good news is for [`VerifiedResponse::status`].
+    ///
+    /// `issuer` must come from a verified path; see [`Issuer`].
+    ///
+    /// # Errors
+    /// Every [`Error`]; see there.
+    pub fn verify(
+        &self,
+        response: &[u8],
+        certificate: &Certificate<'_>,
+        issuer: &Issuer<'_>,
+        now: UnixTime,
+    ) -> Result<VerifiedResponse, Error> {
+        let basic = match OcspResponse::parse(response, &self.limits)? {
+            OcspResponse::Successful(basic) => basic,
+            OcspResponse::Unsuccessful(status) => return Err(Error::Unsuccessful(status)),
+        };
+        let matching = find_matching(&basic, certificate, issuer)?;
+        self.check_extensions(&basic, &matching)?;
+        let (single, window) = self.choose(&basic, &matching, now)?;
+        let (signer, delegation) =
+            signer::find(&basic, issuer, self.algorithms, &self.limits, now)?;
+        Ok(VerifiedResponse {
+            status: single.cert_status,
+            this_update: single.this_update,
+            next_update: single.next_update,
+            produced_at: basic.data().produced_at,
+            window: window.within(delegation),
+            signer,
+            der: response.into(),
+        })
+    }
+
+    /// The strictest statement among those that are valid now; of equally strict ones, the newest.
+    /// What has expired says nothing; when all have, the first one's error stands for all.
+    fn choose<'r>(
+        &self,
+        basic: &BasicOcspResponse<'_>,
+        matching: &[&'r SingleResponse<'r>],
+        now: UnixTime,
+    ) -> Result<(&'r SingleResponse<'r>, Window), Error> {
+        let mut chosen: Option<(&SingleResponse<'_>, Window)> = None;
+        let mut first_error = None;
+        for single in matching {
+            match Window::of(single, basic.data().produced_at, &self.freshness, now) {
+                Ok(window) => {
+                    let rank = |s: &SingleResponse<'_>| (s.cert_status.strictness(), s.this_update);
+                    if chosen.is_none_or(|(best, _)| rank(single) > rank(best)) {
+                        chosen = Some((single, window));
+                    }
+                }
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        match (chosen, first_error) {
+            (Some(chosen), _) => Ok(chosen),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) => Err(no_match(basic, &[])),
+        }
+    }
+
+    /// Refuses critical extensions that are not understood, and a nonce that is not ours.
+    fn check_extensions(
+        &self,
+        basic: &BasicOcspResponse<'_>,
+        matching: &[&SingleResponse<'_>],
+    ) -> Result<(), ExtensionError> {
+        let of_response = basic.data().extensions.iter();
+        let of_singles = matching.iter().flat_map(|single| single.extensions.iter());
+        if let Some(unknown) = of_response.chain(of_singles).find(|e| e.critical && !understood(e))
+        {
+            return Err(ExtensionError::UnknownCritical(unknown.id.clone()));
+        }
+        let (sent, required) = match self.nonce {
+            Nonce::NotSent => return Ok(()),
+            Nonce::Required(sent) => (sent, true),
+            Nonce::IfPresent(sent) => (sent, false),
+        };
+        match basic.data().nonce() {
+            Some(found) if found != sent => Err(ExtensionError::NonceMismatch {
+                sent: crate::hex(sent),
+                found: crate::hex(found),
+            }),
+            None if required => Err(ExtensionError::NonceMissing { sent: crate::hex(sent) }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Extensions that may be critical: the nonce, which is compared, and those that only inform
+/// (RFC 6960, 4.4.2, 4.4.4, 4.4.8) and change nothing in what a status means.
+fn understood(extension: &Extension<'_>) -> bool {
+    [oid::NONCE, oid::CRL_REFERENCES, oid::ARCHIVE_CUTOFF, oid::EXTENDED_REVOKE]
+        .contains(&extension.id)
+}
+
+fn find_matching<'r>(
+    basic: &'r BasicOcspResponse<'r>,
+    certificate: &Certificate<'_>,
+    issuer: &Issuer<'_>,
+) -> Result<Vec<&'r SingleResponse<'r>>, Error> {
+    if certificate.issuer() != issuer.subject() {
+        return Err(MatchError::NotIssuedBy {
+            named: certificate.issuer().to_string(),
+            given: issuer.subject().to_string(),
+        }
+        .into());
+    }
+    let matching: Vec<_> = basic
+        .data()
+        .responses
+        .iter()
+        .filter(|single| single.cert_id.matches(certificate, issuer))
+        .collect();
+    if matching.is_empty() {
+        return Err(no_match(basic, certificate.serial_number()));
+    }
+    Ok(matching)
+}
+
+fn no_match(basic: &BasicOcspResponse<'_>, serial_number: &[u8]) -> Error {
+    let cert_ids = basic.data().responses.iter().map(|single| &single.cert_id);
+    let same_serial = |id: &&CertId<'_>| id.serial_number.as_ref() == serial_number;
+    let found = match (cert_ids.clone().find(same_serial), cert_ids.clone().next()) {
+        (Some(id), _) if id.hash().is_none() => id.to_string(),
+        (Some(_), _) => "that serial of another issuer".to_owned(),
+        (None, Some(id)) if cert_ids.len() == 1 => id.to_string(),
+        (None, Some(id)) => format!("{id} and {} others", cert_ids.len() - 1),
+        (None, None) => "nothing at all".to_owned(),
+    };
+    MatchError::NoMatch { wanted: crate::hex(serial_number), found }.into()
+}
+
+/// When a statement may be used. Skew is in `from` and `until`, and not in `expires`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Window {
+    from: UnixTime,
+    until: UnixTime,
+    expires: UnixTime,
+}
+
+impl Window {
+    /// The window of a statement, if `now` is in it.
+    fn of(
+        single: &SingleResponse<'_>,
+        produced_at: UnixTime,
+        freshness: &Freshness,
+        now: UnixTime,
+    ) -> Result<Self, TimeError> {
+        let this_update = single.this_update;
+        if let Some(next_update) = single.next_update.filter(|next| *next < this_update) {
+            return Err(TimeError::Inverted { this_update, next_update });
+        }
+        if now < before(this_update, freshness.skew) {
+            return Err(TimeError::NotYetValid { this_update, now });
+        }
+        if now < before(produced_at, freshness.skew) {
+            return Err(TimeError::ProducedInFuture { produced_at, now });
+        }
+        let expires = single.next_update.unwrap_or_else(|| after(this_update, freshness.max_age));
+        let until = after(expires, freshness.skew);
+        if now >= until {
+            return Err(match single.next_update {
+                Some(next_update) => TimeError::Expired { next_update, now },
+                None => TimeError::TooOld { this_update, max_age: freshness.max_age, now },
+            });
+        }
+        let from = before(this_update.max(produced_at), freshness.skew);
+        Ok(Self { from, until, expires })
+    }
+
+    /// The window cut to the validity of the delegate's certificate.
+    fn within(self, delegation: Option<signer::Delegation>) -> Self {
+        let Some(delegation) = delegation else { return self };
+        let end = after(delegation.not_after, Duration::from_secs(1));
+        Self {
+            from: self.from.max(delegation.not_before),
+            until: self.until.min(end),
+            expires: self.expires.min(end),
+        }
+    }
+}
+
+/// What a trustworthy response says about one certificate.
+///
+/// There is no way to make one but [`Verifier::verify`], so that who holds one holds something that
+/// was verified. It was verified at one time; whether it still holds is for
+/// [`is_current`](Self::is_current).
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifiedResponse {
+    status: CertStatus,
+    this_update: UnixTime,
+    next_update: Option<UnixTime>,
+    produced_at: UnixTime,
+    window: Window,
+    signer: Signer,
+    der: Arc<[u8]>,
+}
+
+impl VerifiedResponse {
+    /// The status of the certificate.
+    pub fn status(&self) -> CertStatus {
+        self.status
+    }
+
+    /// The latest time at which the responder knew the status to be right.
+    pub fn this_update(&self) -> UnixTime {
+        self.this_update
+    }
+
+    /// The time before which newer information will be available, if the response says.
+    pub fn next_update(&self) -> Option<UnixTime> {
+        self.next_update
+    }
+
+    /// When the responder signed.
+    pub fn produced_at(&self) -> UnixTime {
+        self.produced_at
+    }
+
+    /// The first second in which the response must not be stapled any more: the earliest of
+    /// `nextUpdate` (or `thisUpdate` and the maximum age) and the end of its delegate's
+    /// certificate. Without skew: a server leaves that to clients.
+    pub fn expires(&self) -> UnixTime {
+        self.window.expires
+    }
+
+    /// Whether the response is to be trusted at `now`, with the skew and maximum age by which it
+    /// was verified, and within the validity of its delegate's certificate.
+    pub fn is_current(&self, now: UnixTime) -> bool {
+        self.window.from <= now && now < self.window.until
+    }
+
+    /// Who signed.
+    pub fn signer(&self) -> Signer {
+        self.signer
+    }
+
+    /// The encoded `OCSPResponse`, as it goes into a handshake.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The encoded `OCSPResponse`, shared.
+    pub fn shared_der(&self) -> Arc<[u8]> {
+        Arc::clone(&self.der)
+    }
+
+    /// Whether this response is about that certificate: a `CertID` in it has its serial number and
+    /// its issuer's name. The issuer's key was compared when the response was verified.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the certificate cannot be read.
+    pub fn is_about(&self, certificate: &[u8]) -> Result<bool, Error> {
+        let certificate = Certificate::parse(certificate)?;
+        let limits = Limits {
+            response: usize::MAX,
+            certificates: usize::MAX,
+            single_responses: usize::MAX,
+            ..Limits::default()
+        };
+        let OcspResponse::Successful(basic) = OcspResponse::parse(&self.der, &limits)? else {
+            return Ok(false);
+        };
+        let mut cert_ids = basic.data().responses.iter().map(|single| &single.cert_id);
+        Ok(cert_ids.any(|id| id.matches_name(&certificate)))
+    }
+}
+
+impl fmt::Debug for VerifiedResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedResponse")
+            .field("status", &self.status)
+            .field("this_update", &self.this_update)
+            .field("next_update", &self.next_update)
+            .field("signer", &self.signer)
+            .field("length", &self.der.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,2 @@
+//! The certstatus command.
+fn main() {}

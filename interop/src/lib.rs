@@ -1,0 +1,1 @@
+//! Real programs against certstatus. The tests are in `tests/`, one file per peer.

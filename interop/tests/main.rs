@@ -1,0 +1,1 @@
+//! Real programs against certstatus, one file per peer.
