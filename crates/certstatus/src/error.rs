@@ -123,6 +123,7 @@ impl std::fmt::Display for MalformedReason {
                 Some(tag) => write!(f, "the tag 0x{tag:02x} stands where another is due"),
                 None => f.write_str("a tag stands where another is due"),
             },
+            ShortData { needed: 1 } => f.write_str("it ends a byte too early"),
             ShortData { needed } => write!(f, "it ends {needed} bytes too early"),
             ExtraData => f.write_str("something follows after its end"),
             InvalidSetOrdering => f.write_str("a SET is not in order"),
