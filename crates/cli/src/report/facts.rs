@@ -1,0 +1,1 @@
+//! The structures that reports share, as they stand in the JSON.
