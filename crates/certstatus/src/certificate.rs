@@ -8,10 +8,10 @@ use asn1::{
     BitString, Explicit, Implicit, ObjectIdentifier, ParseResult, Parser, Sequence,
     SimpleAsn1Readable, Tlv,
 };
-use rustls_pki_types::{Der, TrustAnchor, UnixTime};
+use rustls_pki_types::{Der, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 
 use crate::message::{AlgorithmIdentifier, Extension, HashAlgorithm, Name, SubjectPublicKeyInfo};
-use crate::{Error, time};
+use crate::{Error, MatchError, SignerError, time, verify};
 
 const AUTHORITY_INFO_ACCESS: ObjectIdentifier = asn1::oid!(1, 3, 6, 1, 5, 5, 7, 1, 1);
 const AD_OCSP: ObjectIdentifier = asn1::oid!(1, 3, 6, 1, 5, 5, 7, 48, 1);
@@ -25,6 +25,9 @@ const STATUS_REQUEST: u64 = 5;
 #[derive(Clone, Debug)]
 pub struct Certificate<'a> {
     der: &'a [u8],
+    tbs: &'a [u8],
+    signature_algorithm: AlgorithmIdentifier<'a>,
+    signature: &'a [u8],
     serial_number: &'a [u8],
     issuer: Name<'a>,
     subject: Name<'a>,
@@ -76,6 +79,69 @@ impl<'a> Certificate<'a> {
     /// The public key of its subject.
     pub fn public_key(&self) -> &SubjectPublicKeyInfo<'a> {
         &self.public_key
+    }
+
+    /// The algorithm of its signature.
+    pub fn signature_algorithm(&self) -> AlgorithmIdentifier<'a> {
+        self.signature_algorithm
+    }
+
+    /// The bytes of its signature.
+    pub fn signature(&self) -> &'a [u8] {
+        self.signature
+    }
+
+    /// All its extensions, in order; empty when there are none.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when one cannot be read.
+    pub fn extensions(&self) -> Result<Vec<Extension<'a>>, Error> {
+        let Some(extensions) = self.extensions.clone() else { return Ok(Vec::new()) };
+        let read = extensions.parse(|p: &mut Parser<'a>| {
+            let mut all = Vec::new();
+            while !p.is_empty() {
+                all.push(p.read_element()?);
+            }
+            Ok(all)
+        });
+        read.map_err(|e| Error::malformed("Extensions", e))
+    }
+
+    /// Whether that issuer signed this certificate: it bears the issuer's name, and a signature of
+    /// the issuer's key.
+    ///
+    /// This tells a wrong issuer from the right one, and no more: it builds no path, and does not
+    /// make trusted what is not; see [`Issuer`].
+    ///
+    /// # Errors
+    /// [`MatchError::NotIssuedBy`] for another name, [`SignerError::NotSignedBy`] for another key,
+    /// [`SignerError::UnsupportedAlgorithm`] when none of the algorithms verifies the signature.
+    pub fn verify_issued_by(
+        &self,
+        issuer: &Issuer<'_>,
+        algorithms: &[&dyn SignatureVerificationAlgorithm],
+    ) -> Result<(), Error> {
+        if self.issuer != issuer.subject {
+            return Err(MatchError::NotIssuedBy {
+                named: self.issuer.to_string(),
+                given: issuer.subject.to_string(),
+            }
+            .into());
+        }
+        verify::find_algorithm(
+            "certificate",
+            self.signature_algorithm,
+            &issuer.public_key,
+            algorithms,
+        )?
+        .verify_signature(issuer.public_key.subject_public_key(), self.tbs, self.signature)
+        .map_err(|_| {
+            SignerError::NotSignedBy {
+                certificate: self.subject.to_string(),
+                issuer: issuer.subject.to_string(),
+            }
+            .into()
+        })
     }
 
     /// The addresses of its OCSP responders, in order (RFC 5280, 4.2.2.1, `id-ad-ocsp`). Empty when
@@ -153,14 +219,23 @@ impl<'a> Certificate<'a> {
 
 fn read_certificate(der: &[u8]) -> ParseResult<Certificate<'_>> {
     asn1::parse_single::<Sequence<'_>>(der)?.parse(|p| {
-        let tbs = p.read_element::<Sequence<'_>>()?;
-        p.read_element::<AlgorithmIdentifier<'_>>()?;
-        p.read_element::<BitString<'_>>()?;
-        tbs.parse(|p| read_tbs(der, p))
+        let tbs = p.read_element::<Tlv<'_>>()?;
+        let signature_algorithm = p.read_element()?;
+        let signature = p.read_element::<BitString<'_>>()?.as_bytes();
+        let outer = Outer { der, tbs: tbs.full_data(), signature_algorithm, signature };
+        tbs.parse::<Sequence<'_>>()?.parse(|p| read_tbs(&outer, p))
     })
 }
 
-fn read_tbs<'a>(der: &'a [u8], p: &mut Parser<'a>) -> ParseResult<Certificate<'a>> {
+/// What stands around `tbsCertificate`.
+struct Outer<'a> {
+    der: &'a [u8],
+    tbs: &'a [u8],
+    signature_algorithm: AlgorithmIdentifier<'a>,
+    signature: &'a [u8],
+}
+
+fn read_tbs<'a>(outer: &Outer<'a>, p: &mut Parser<'a>) -> ParseResult<Certificate<'a>> {
     p.read_element::<Option<Explicit<u8, 0>>>()?;
     let serial_number = p.read_element::<Tlv<'a>>()?;
     if serial_number.tag() != asn1::Tag::primitive(2) || serial_number.data().is_empty() {
@@ -179,7 +254,10 @@ fn read_tbs<'a>(der: &'a [u8], p: &mut Parser<'a>) -> ParseResult<Certificate<'a
     p.read_element::<Option<Implicit<BitString<'a>, 2>>>()?;
     let extensions = p.read_element::<Option<Explicit<Sequence<'a>, 3>>>()?;
     Ok(Certificate {
-        der,
+        der: outer.der,
+        tbs: outer.tbs,
+        signature_algorithm: outer.signature_algorithm,
+        signature: outer.signature,
         serial_number: serial_number.data(),
         issuer,
         subject,

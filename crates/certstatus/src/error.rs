@@ -177,6 +177,17 @@ pub enum SignerError {
         /// Whose key it should be.
         signer: String,
     },
+    /// A certificate bears the name of its issuer, but not the signature of its issuer's key.
+    #[error(
+        "the certificate {certificate} bears the name of its issuer, {issuer}, but not the \
+         signature of that issuer's key"
+    )]
+    NotSignedBy {
+        /// The certificate's subject.
+        certificate: String,
+        /// The issuer's name.
+        issuer: String,
+    },
     /// The certificate of the delegate cannot be read.
     #[error("the delegated responder's certificate cannot be read: {0}")]
     MalformedDelegate(#[source] webpki::Error),

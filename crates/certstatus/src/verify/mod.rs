@@ -19,6 +19,7 @@ use crate::time::{after, before};
 use crate::{Certificate, Error, ExtensionError, Issuer, Limits, MatchError, TimeError};
 
 pub use signer::Signer;
+pub(crate) use signer::find_algorithm;
 
 /// How old a response may be.
 ///

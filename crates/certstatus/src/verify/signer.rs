@@ -133,20 +133,27 @@ fn verify_signature(
     signer: &Name<'_>,
     algorithms: Algorithms<'_>,
 ) -> Result<(), SignerError> {
-    let algorithm = algorithms
-        .iter()
-        .find(|algorithm| {
-            algorithm.signature_alg_id().as_ref() == basic.signature_algorithm().contents()
-                && algorithm.public_key_alg_id().as_ref() == key.algorithm().contents()
-        })
-        .ok_or_else(|| SignerError::UnsupportedAlgorithm {
-            signed: "response",
-            algorithm: named(&basic.signature_algorithm()),
-            key: named(&key.algorithm()),
-        })?;
-    algorithm
+    find_algorithm("response", basic.signature_algorithm(), key, algorithms)?
         .verify_signature(key.subject_public_key(), basic.tbs_der(), basic.signature())
         .map_err(|_| SignerError::BadSignature { signer: signer.to_string() })
+}
+
+/// The first algorithm that has that identifier and takes this kind of key.
+pub(crate) fn find_algorithm<'a>(
+    signed: &'static str,
+    identifier: AlgorithmIdentifier<'_>,
+    key: &SubjectPublicKeyInfo<'_>,
+    algorithms: Algorithms<'a>,
+) -> Result<&'a dyn SignatureVerificationAlgorithm, SignerError> {
+    let found = algorithms.iter().find(|algorithm| {
+        algorithm.signature_alg_id().as_ref() == identifier.contents()
+            && algorithm.public_key_alg_id().as_ref() == key.algorithm().contents()
+    });
+    found.copied().ok_or_else(|| SignerError::UnsupportedAlgorithm {
+        signed,
+        algorithm: named(&identifier),
+        key: named(&key.algorithm()),
+    })
 }
 
 /// The field's name of an algorithm, or its identifier.
