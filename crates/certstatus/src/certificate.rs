@@ -81,6 +81,11 @@ impl<'a> Certificate<'a> {
         &self.public_key
     }
 
+    /// The encoded `tbsCertificate`: what its signature is over.
+    pub fn tbs_der(&self) -> &'a [u8] {
+        self.tbs
+    }
+
     /// The algorithm of its signature.
     pub fn signature_algorithm(&self) -> AlgorithmIdentifier<'a> {
         self.signature_algorithm
