@@ -181,10 +181,6 @@ impl Key {
         &self.pair
     }
 
-    pub(crate) fn kind(&self) -> KeyKind {
-        self.kind
-    }
-
     /// The key as PKCS#8.
     pub(crate) fn to_pkcs8(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.pair.serialized_der().to_vec()).into()

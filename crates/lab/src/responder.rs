@@ -34,6 +34,10 @@ const DRIP: Duration = Duration::from_millis(100);
 /// How many requests the log keeps: more than a test looks at, and little memory for a bench.
 const LOGGED_REQUESTS: usize = 1000;
 
+/// Bytes of a POST body that are read. It is more than a request may have, so that a client whose
+/// request is too long is told so and not cut off.
+const MAX_BODY: usize = 1 << 20;
+
 /// An HTML page as a proxy or a hosting company sends it.
 const HTML: &str =
     "<!DOCTYPE html>\n<html><head><title>Sorry</title></head><body>Back soon.</body></html>\n";
@@ -176,12 +180,8 @@ async fn respond(request: Request<Incoming>, state: &Arc<State>) -> Result<Respo
             Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
         }),
         (&Method::POST, "/ocsp" | "/ocsp/") => {
-            let limit = Limits::default().response;
-            match Limited::new(request.into_body(), limit).collect().await {
-                Ok(body) => {
-                    let body = body.to_bytes();
-                    ocsp(&body, RequestMethod::Post, path, state).await
-                }
+            match Limited::new(request.into_body(), MAX_BODY).collect().await {
+                Ok(body) => ocsp(&body.to_bytes(), RequestMethod::Post, path, state).await,
                 Err(_) => Ok(empty(StatusCode::PAYLOAD_TOO_LARGE)),
             }
         }
