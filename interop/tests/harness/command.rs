@@ -1,0 +1,59 @@
+//! The `certstatus` command, built from these sources, as one more program.
+//!
+//! `cargo test -p certstatus-interop` builds the libraries that the tests link, and not the command,
+//! which is another package's binary. It is built here, once for all tests, by the same cargo and
+//! into the same directory, so that no older one is tested by mistake.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::files::Files;
+use super::pki::{NAME, Version};
+use super::process::{Finished, Program};
+
+/// The command.
+pub(crate) fn program() -> &'static Program {
+    static PROGRAM: OnceLock<Program> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let path = assert_cmd::cargo::cargo_bin("certstatus");
+        build(&path);
+        Program::at(&path)
+    })
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &[&str]) -> Finished {
+    program().run(args)
+}
+
+/// `certstatus check` of the server at that port of 127.0.0.1.
+pub(crate) fn check(files: &Files, port: u16, version: Version) -> Finished {
+    let (root, address) = (files.root(), format!("127.0.0.1:{port}"));
+    let target = format!("{NAME}:{port}");
+    run(&["check", "--ca-file", &root, "--tls", version.number(), "--connect", &address, &target])
+}
+
+/// Builds the command to `path`, which is `TARGET/PROFILE/certstatus`. It is up to date most of the
+/// time, and cargo says so within a second.
+fn build(path: &Path) {
+    let directory = path.parent().expect("a binary is in a directory");
+    let profile = directory.file_name().and_then(|name| name.to_str());
+    let profile = match profile.expect("the directory is named for its profile") {
+        "debug" => "dev",
+        other => other,
+    };
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--offline"])
+        .args(["--package", "certstatus-cli", "--bin", "certstatus", "--profile", profile])
+        .arg("--target-dir")
+        .arg(directory.parent().expect("the profile's directory is in the target directory"))
+        .current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")))
+        .output()
+        .expect("cargo can be started");
+    assert!(
+        output.status.success() && path.is_file(),
+        "the certstatus command could not be built:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
