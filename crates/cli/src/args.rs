@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::outcome::Outcome;
-use crate::{check, demo};
+use crate::{check, demo, fetch, pages, show, verify};
 
 /// Certificate status (OCSP) for TLS: check it, verify it, show it, fetch it.
 #[derive(Debug, Parser)]
@@ -60,6 +60,11 @@ impl From<Color> for anstream::ColorChoice {
 pub(crate) enum Command {
     Demo(demo::Args),
     Check(check::Args),
+    Verify(verify::Args),
+    Show(show::Args),
+    Fetch(fetch::Args),
+    Man(pages::ManArgs),
+    Completions(pages::CompletionsArgs),
 }
 
 impl Command {
@@ -68,30 +73,97 @@ impl Command {
         match self {
             Self::Demo(_) => "demo",
             Self::Check(_) => "check",
+            Self::Verify(_) => "verify",
+            Self::Show(_) => "show",
+            Self::Fetch(_) => "fetch",
+            Self::Man(_) => "man",
+            Self::Completions(_) => "completions",
         }
     }
 }
 
+impl Command {
+    /// Whether standard output is for something else than the report.
+    pub(crate) fn takes_stdout(&self) -> bool {
+        matches!(self, Self::Fetch(args) if args.takes_stdout())
+    }
+}
+
+/// A sentence, and the command that does what it says.
+pub(crate) type Examples = [(&'static str, &'static str)];
+
+/// The examples of the command as a whole.
+const EXAMPLES: &Examples = &[
+    ("See what stapling does, without any setup", "certstatus demo"),
+    ("Check what a server staples", "certstatus check www.example.com"),
+    ("Fetch a response for a server to staple", "certstatus fetch server.pem --out staple.der"),
+    ("Read a response", "certstatus show staple.der"),
+];
+
+/// The examples of a subcommand; those of the whole for any other name.
+pub(crate) fn examples_of(command: &str) -> &'static Examples {
+    match command {
+        "demo" => demo::EXAMPLES,
+        "check" => check::EXAMPLES,
+        "verify" => verify::EXAMPLES,
+        "show" => show::EXAMPLES,
+        "fetch" => fetch::EXAMPLES,
+        "man" => pages::MAN_EXAMPLES,
+        "completions" => pages::COMPLETIONS_EXAMPLES,
+        _ => EXAMPLES,
+    }
+}
+
 /// Examples as they stand in `--help`: a sentence, and the command below it.
-pub(crate) fn examples(examples: &[(&str, &str)]) -> String {
+pub(crate) fn examples(examples: &Examples) -> String {
     let shown: Vec<String> =
         examples.iter().map(|(what, command)| format!("  {what}:\n    {command}")).collect();
     format!("Examples:\n{}", shown.join("\n"))
 }
 
 fn root_help() -> String {
-    format!("{}\n\n{}", examples(EXAMPLES), exit_codes())
+    let codes: Vec<String> =
+        Outcome::BY_CODE.iter().map(|o| format!("  {}  {}", o.code(), o.meaning())).collect();
+    format!("{}\n\nExit codes:\n{}", examples(EXAMPLES), codes.join("\n"))
 }
 
-/// The examples of the command as a whole.
-pub(crate) const EXAMPLES: &[(&str, &str)] = &[
-    ("See what stapling does, without any setup", "certstatus demo"),
-    ("Check what a server staples", "certstatus check www.example.com"),
-];
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
 
-/// The table of exit codes.
-fn exit_codes() -> String {
-    let lines: Vec<String> =
-        Outcome::BY_CODE.iter().map(|o| format!("  {}  {}", o.code(), o.meaning())).collect();
-    format!("Exit codes:\n{}", lines.join("\n"))
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_is_documented_and_every_command_has_examples() {
+        let mut root = Cli::command();
+        root.build();
+        for command in root.get_subcommands() {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name} says nothing of itself");
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("Examples:\n"), "{name} has no examples:\n{help}");
+            for (_, example) in examples_of(name) {
+                assert!(example.contains(&format!("certstatus {name}")), "{name}: {example}");
+                assert!(help.contains(example), "{name}: {example}");
+            }
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{name} {} is not documented", arg.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn examples_can_be_parsed() {
+        let root = Cli::command();
+        let names = root.get_subcommands().map(clap::Command::get_name).chain([""]);
+        for (_, example) in names.flat_map(examples_of) {
+            let words = example.split(" < ").next().unwrap().split(" > ").next().unwrap();
+            Cli::try_parse_from(words.split_whitespace())
+                .unwrap_or_else(|e| panic!("{example}: {e}"));
+        }
+    }
 }

@@ -10,8 +10,15 @@ mod args;
 mod check;
 mod demo;
 mod failure;
+mod fetch;
+mod input;
+mod issuer;
+mod names;
 mod outcome;
+mod pages;
 mod report;
+mod show;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -27,7 +34,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return args_refused(&error),
     };
-    let output = Output::new(cli.json, cli.color.into());
+    let output = Output::new(cli.json, cli.color.into()).beside(cli.command.takes_stdout());
     match run(&cli.command, &output) {
         Ok(outcome) => outcome.into(),
         Err(failure) => {
@@ -41,12 +48,31 @@ fn run(command: &Command, output: &Output) -> Result<Outcome, Failure> {
     match command {
         Command::Demo(args) => demo::run(args, output),
         Command::Check(args) => check::run(args, output),
+        Command::Verify(args) => verify::run(args, output),
+        Command::Show(args) => show::run(args, output),
+        Command::Fetch(args) => fetch::run(args, output),
+        Command::Man(args) => pages::man(args, output),
+        Command::Completions(args) => pages::completions(args, output),
     }
 }
 
-/// Prints help, version, or what is wrong with the command line.
+/// Prints help, version, or what is wrong with the command line; that as JSON too, if it is asked
+/// for.
 fn args_refused(error: &clap::Error) -> ExitCode {
-    // Help for a closed standard output is no failure of the command.
-    let _ = error.print();
-    if error.use_stderr() { Outcome::Usage.into() } else { Outcome::Good.into() }
+    if !error.use_stderr() {
+        // Help for a closed standard output is no failure of the command.
+        let _ = error.print();
+        return Outcome::Good.into();
+    }
+    if std::env::args_os().any(|arg| arg == "--json") {
+        let message = error.render().to_string();
+        let first = message.lines().next().unwrap_or_default();
+        let what = first.strip_prefix("error: ").unwrap_or(first);
+        let failure = Failure::usage(format!("The command line is not understood: {what}."))
+            .advise("See `certstatus --help`.");
+        Output::new(true, anstream::ColorChoice::Never).fail("certstatus", &failure);
+    } else {
+        let _ = error.print();
+    }
+    Outcome::Usage.into()
 }

@@ -14,7 +14,9 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
-    /// The certificate is good, or what was asked for is done.
+    /// What was asked for is done, and nothing was judged.
+    Done,
+    /// The certificate is good.
     Good,
     /// The server stapled nothing.
     Missing,
@@ -45,7 +47,7 @@ impl Outcome {
     /// The exit code.
     pub(crate) fn code(self) -> u8 {
         match self {
-            Self::Good => 0,
+            Self::Done | Self::Good => 0,
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Revoked => 3,
@@ -58,7 +60,7 @@ impl Outcome {
     /// What the exit code means, for help and man pages.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
-            Self::Good => "good: the status is good, or what was asked for is done",
+            Self::Done | Self::Good => "good: the status is good, or what was asked for is done",
             Self::Failed => "could not be done: network, file, TLS",
             Self::Usage => "the command line is not understood",
             Self::Revoked => "the certificate is revoked",
@@ -71,6 +73,7 @@ impl Outcome {
     /// The word that stands before a verdict.
     pub(crate) fn label(self) -> &'static str {
         match self {
+            Self::Done => "DONE",
             Self::Good => "GOOD",
             Self::Failed => "FAILED",
             Self::Usage => "USAGE",

@@ -13,8 +13,8 @@ pub(crate) struct Window {
     pub(crate) this_update: UnixTime,
     /// `nextUpdate`, or the end that the maximum age sets.
     pub(crate) end: UnixTime,
-    /// Whether `end` is the response's own `nextUpdate`.
-    pub(crate) has_next_update: bool,
+    /// What sets `end`: `nextUpdate`, as a rule.
+    pub(crate) label: &'static str,
     /// The time of the check.
     pub(crate) now: UnixTime,
 }
@@ -108,7 +108,7 @@ impl Bar {
     }
 
     fn ends(&self, width: usize) -> String {
-        let right = if self.window.has_next_update { "nextUpdate" } else { "maximum age" };
+        let right = self.window.label;
         let full = (
             format!("thisUpdate {}", Rfc3339(self.window.this_update)),
             format!("{right} {}", Rfc3339(self.window.end)),
@@ -129,7 +129,7 @@ mod tests {
         let window = Window {
             this_update: unix(from),
             end: unix(until),
-            has_next_update: true,
+            label: "nextUpdate",
             now: unix(now),
         };
         Bar { window, width, unicode }.draw()

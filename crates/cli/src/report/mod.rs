@@ -9,7 +9,7 @@
 //! | field | type | meaning |
 //! |---|---|---|
 //! | `command` | string | the subcommand |
-//! | `verdict.outcome` | string | `good`, `missing`, `failed`, `unknown`, `untrusted`, `revoked`, `usage` |
+//! | `verdict.outcome` | string | `done`, `good`, `missing`, `failed`, `unknown`, `untrusted`, `revoked`, `usage` |
 //! | `verdict.exit_code` | number | the exit code that goes with it |
 //! | `verdict.summary` | string | the verdict as a sentence |
 //! | `checked_at` | string | the time by which it was judged, RFC 3339 |
@@ -18,10 +18,12 @@
 //!
 //! Times are RFC 3339 in UTC; durations are numbers of seconds, negative when past.
 
+pub(crate) mod advice;
 pub(crate) mod bar;
 pub(crate) mod facts;
 mod page;
 mod sanitize;
+mod status;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -36,6 +38,7 @@ use crate::outcome::Outcome;
 
 pub(crate) use page::Page;
 pub(crate) use sanitize::sanitize;
+pub(crate) use status::StatusReport;
 
 /// What a command found: serialized it is the JSON, rendered it is the page for people.
 pub(crate) trait Report: Serialize {
@@ -49,11 +52,25 @@ pub(crate) struct Verdict {
     pub(crate) outcome: Outcome,
     exit_code: u8,
     pub(crate) summary: String,
+    #[serde(skip)]
+    label: &'static str,
 }
 
 impl Verdict {
     pub(crate) fn new(outcome: Outcome, summary: impl Into<String>) -> Self {
-        Self { outcome, exit_code: outcome.code(), summary: summary.into() }
+        Self { outcome, exit_code: outcome.code(), summary: summary.into(), label: outcome.label() }
+    }
+
+    /// The verdict with another word before it.
+    #[must_use]
+    pub(crate) fn labelled(mut self, label: &'static str) -> Self {
+        self.label = label;
+        self
+    }
+
+    /// The word that stands before the verdict.
+    pub(crate) fn label(&self) -> &'static str {
+        self.label
     }
 }
 
@@ -65,6 +82,7 @@ pub(crate) struct Output {
     width: usize,
     unicode: bool,
     now: UnixTime,
+    beside: bool,
 }
 
 impl Output {
@@ -73,7 +91,15 @@ impl Output {
     pub(crate) fn new(json: bool, color: ColorChoice) -> Self {
         // This is the only place where the clock is read: one command, one time.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Self { json, color, width: terminal_width(), unicode: is_utf8_locale(), now: unix(now) }
+        let (width, unicode) = (terminal_width(), is_utf8_locale());
+        Self { json, color, width, unicode, now: unix(now), beside: false }
+    }
+
+    /// The output with its reports on standard error, because standard output has something else.
+    #[must_use]
+    pub(crate) fn beside(mut self, beside: bool) -> Self {
+        self.beside = beside;
+        self
     }
 
     /// Whether the output is JSON.
@@ -114,8 +140,25 @@ impl Output {
     /// # Errors
     /// When standard output cannot be written to.
     pub(crate) fn write(&self, text: &str) -> Result<(), Failure> {
+        if self.beside {
+            return self.write_error(text);
+        }
         let mut out = AutoStream::new(io::stdout(), self.color).lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).or_else(unwritable)
+    }
+
+    fn write_error(&self, text: &str) -> Result<(), Failure> {
+        let mut err = AutoStream::new(io::stderr(), self.color).lock();
+        err.write_all(text.as_bytes()).or_else(unwritable)
+    }
+
+    /// Writes bytes on standard output as they are: what is no report.
+    ///
+    /// # Errors
+    /// When standard output cannot be written to.
+    pub(crate) fn write_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush()).or_else(unwritable)
     }
 
     /// Like [`Self::write`], with a line end after it.
@@ -136,8 +179,7 @@ impl Output {
         }
         let mut page = self.page();
         report.render(&mut page);
-        let mut err = AutoStream::new(io::stderr(), self.color).lock();
-        let _ = err.write_all(page.as_str().as_bytes());
+        let _ = self.write_error(page.as_str());
     }
 }
 

@@ -7,6 +7,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use rustls_pki_types::UnixTime;
 
 use super::bar::{Bar, Window};
+use super::facts::Check;
 use super::{Verdict, sanitize};
 use crate::outcome::Outcome;
 
@@ -41,7 +42,7 @@ impl Page {
     pub(crate) fn verdict(&mut self, verdict: &Verdict) {
         let style = outcome_style(verdict.outcome);
         let mark = mark(verdict.outcome, self.unicode);
-        let label = verdict.outcome.label();
+        let label = verdict.label();
         self.text.push_str(&format!("{style}{mark} {label}{style:#}\n"));
         self.sentence(&verdict.summary);
     }
@@ -61,6 +62,7 @@ impl Page {
         for (at, line) in lines.iter().enumerate() {
             let shown = if at == 0 { label.as_str() } else { "" };
             let (indent, width) = (self.indent, column - self.indent);
+            let line = line.replace('\u{a0}', " ");
             self.text.push_str(&format!("{:indent$}{shown:width$}{line}\n", ""));
         }
     }
@@ -82,6 +84,26 @@ impl Page {
         for line in drawn {
             self.text.push_str(&format!("{:1$}{line}\n", "", self.indent));
         }
+    }
+
+    /// The stages of the verification, each with its mark.
+    pub(crate) fn checks(&mut self, checks: &[Check]) {
+        let shown: Vec<String> = checks
+            .iter()
+            .map(|check| {
+                let mark = match (check.result, self.unicode) {
+                    ("passed", true) => "✔",
+                    ("passed", false) => "+",
+                    ("failed", true) => "✘",
+                    ("failed", false) => "x",
+                    (_, true) => "·",
+                    (_, false) => "-",
+                };
+                // A space that does not break keeps mark and stage together.
+                format!("{mark}\u{a0}{}", check.stage.replace(' ', "\u{a0}"))
+            })
+            .collect();
+        self.field("stages", shown.join("  "));
     }
 
     /// A sentence, wrapped at the indent.
@@ -126,6 +148,7 @@ impl Page {
 /// The colour of an outcome.
 pub(crate) fn outcome_style(outcome: Outcome) -> Style {
     let color = match outcome {
+        Outcome::Done => return Style::new().bold(),
         Outcome::Good => AnsiColor::Green,
         Outcome::Missing | Outcome::Unknown => AnsiColor::Yellow,
         Outcome::Failed | Outcome::Usage | Outcome::Untrusted | Outcome::Revoked => AnsiColor::Red,
@@ -135,6 +158,8 @@ pub(crate) fn outcome_style(outcome: Outcome) -> Style {
 
 fn mark(outcome: Outcome, unicode: bool) -> &'static str {
     match (outcome, unicode) {
+        (Outcome::Done, true) => "•",
+        (Outcome::Done, false) => "*",
         (Outcome::Good, true) => "✔",
         (Outcome::Good, false) => "+",
         (Outcome::Missing | Outcome::Unknown, true) => "▲",

@@ -1,0 +1,55 @@
+//! Which of some certificates issued the one whose status is asked for.
+//!
+//! A name is not enough: two CAs can bear one name, and a renewed CA has another key. The signature
+//! of the certificate must verify with the issuer's key.
+
+use certstatus::{Certificate, Error, Issuer};
+use rustls_pki_types::SignatureVerificationAlgorithm;
+
+use crate::failure::Failure;
+
+/// The signature algorithms by which everything is verified: those of aws-lc-rs.
+pub(crate) fn algorithms() -> &'static [&'static dyn SignatureVerificationAlgorithm] {
+    rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all
+}
+
+/// Reads the certificate whose status is asked for.
+///
+/// # Errors
+/// When it is no certificate; `name` says where it comes from.
+pub(crate) fn certificate<'a>(der: &'a [u8], name: &str) -> Result<Certificate<'a>, Failure> {
+    Certificate::parse(der).map_err(|e| {
+        Failure::untrusted("certificate", format!("{name} has no readable certificate: {e}."))
+            .advise(format!("See what it is with `certstatus show {name}`."))
+    })
+}
+
+/// The first of `candidates` that issued the certificate, by name and by signature.
+///
+/// # Errors
+/// When none did: what is wrong with the nearest of them. `name` says where they come from.
+pub(crate) fn among<'a>(
+    certificate: &Certificate<'_>,
+    candidates: &'a [Vec<u8>],
+    name: &str,
+) -> Result<Certificate<'a>, Failure> {
+    let mut nearest: Option<String> = None;
+    for der in candidates {
+        let candidate = match Certificate::parse(der) {
+            Ok(candidate) => candidate,
+            Err(error) => {
+                nearest = nearest.or(Some(format!("a certificate in it cannot be read: {error}")));
+                continue;
+            }
+        };
+        match certificate.verify_issued_by(&Issuer::from_certificate(&candidate), algorithms()) {
+            Ok(()) => return Ok(candidate),
+            // Of several, one of the right name says more than one of another.
+            Err(error @ Error::Signer(_)) => nearest = Some(error.to_string()),
+            Err(error) => nearest = nearest.or(Some(error.to_string())),
+        }
+    }
+    let found = nearest.unwrap_or_else(|| "there is no certificate in it".to_owned());
+    Err(Failure::untrusted("issuer", format!("{name} is not the issuer: {found}."))
+        .advise("Give the certificate of the CA that signed this very certificate, not its root."))
+}

@@ -1,0 +1,76 @@
+//! A certificate: what matters for its status first, then everything else.
+
+use certstatus::{Certificate, Error, hex};
+use rustls_pki_types::UnixTime;
+use serde::Serialize;
+
+use super::extension::{self, ExtensionShown};
+use crate::names;
+use crate::report::Page;
+use crate::report::facts::CertificateFacts;
+
+/// A certificate.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct CertificateShown {
+    #[serde(flatten)]
+    facts: CertificateFacts,
+    public_key: String,
+    signature_algorithm: String,
+    /// Bytes.
+    signature_length: usize,
+    /// In hexadecimal.
+    signature: String,
+    extensions: Vec<ExtensionShown>,
+    /// Bytes in all.
+    length: usize,
+}
+
+impl CertificateShown {
+    pub(super) fn new(certificate: &Certificate<'_>) -> Result<Self, Error> {
+        let key = certificate.public_key();
+        let bytes = key.subject_public_key().len();
+        Ok(Self {
+            facts: CertificateFacts::new(certificate),
+            public_key: format!("{}, {bytes} bytes", names::algorithm(&key.algorithm())),
+            signature_algorithm: names::algorithm(&certificate.signature_algorithm()),
+            signature_length: certificate.signature().len(),
+            signature: hex(certificate.signature()),
+            extensions: ExtensionShown::all(&certificate.extensions()?),
+            length: certificate.der().len(),
+        })
+    }
+
+    /// Whether it says who can be asked for its status.
+    pub(super) fn has_responder(&self) -> bool {
+        !self.facts.ocsp_urls.is_empty()
+    }
+
+    pub(super) fn render(&self, page: &mut Page, now: UnixTime) {
+        let facts = &self.facts;
+        page.field("subject", &facts.subject);
+        page.field("issuer", &facts.issuer);
+        page.field("serial", &facts.serial);
+        page.time("not before", facts.not_before.0, now);
+        page.time("not after", facts.not_after.0, now);
+        page.field("OCSP", urls(&facts.ocsp_urls));
+        page.field("caIssuers", urls(&facts.ca_issuers_urls));
+        page.field(
+            "must staple",
+            match facts.must_staple {
+                Some(true) => "yes (RFC 7633)",
+                Some(false) => "no",
+                None => "cannot be read",
+            },
+        );
+        page.field("public key", &self.public_key);
+        let (algorithm, length) = (&self.signature_algorithm, self.signature_length);
+        page.field("signed by", format!("{algorithm}, {length} bytes"));
+        page.field("signature", &self.signature);
+        page.field("length", format!("{} bytes", self.length));
+        extension::render(page, "extensions", &self.extensions);
+    }
+}
+
+fn urls(urls: &[String]) -> String {
+    if urls.is_empty() { "none".to_owned() } else { urls.join(" ") }
+}
