@@ -12,3 +12,4 @@ mod faults;
 mod http;
 mod responses;
 mod support;
+mod vectors;
