@@ -1,19 +1,54 @@
-//! `certstatus check`: connect to a server, judge what it staples.
+//! `certstatus check`: connect to servers, and judge what they staple.
+//!
+//! For each host: `connect` takes a handshake to its end, `recorder` keeps what the server presents
+//! and has path and staple verified, `responder` asks the responder itself, `judge` makes a verdict
+//! of it, and `report` shows it. `many` does that for several hosts at once.
 
-use std::path::PathBuf;
+mod advice;
+mod alt_names;
+mod chain;
+mod connect;
+mod judge;
+mod many;
+mod recorder;
+mod report;
+mod responder;
+mod starttls;
+mod target;
+mod trust;
+
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::args::examples;
+use certstatus::{Freshness, Policy, Require, VerifiedResponse};
+use rustls::SupportedProtocolVersion;
+use rustls::crypto::CryptoProvider;
+use rustls_pki_types::{ServerName, UnixTime};
+use tokio::time::Instant;
+
+use crate::args::{Examples, examples};
 use crate::failure::Failure;
+use crate::fetch::Http;
 use crate::outcome::Outcome;
 use crate::report::Output;
+use crate::report::facts::sentence;
+use crate::verify::FreshnessArgs;
+use connect::{ConnectError, Route, Seen};
+use judge::{Judgement, Terms};
+use recorder::Presented;
+use responder::Answer;
+use target::Target;
+use trust::Trust;
 
 /// Connect to servers and check what they staple.
 ///
 /// Verifies the server's certificate chain and the OCSP response that it staples, and reports the
 /// status and the time for which the response speaks. Several hosts are checked in parallel; the
 /// exit code is that of the worst outcome: revoked, then not to be trusted, unknown, could not be
-/// done, nothing stapled, good.
+/// done, nothing stapled, good. With --json each host has an object on a line of its own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = examples(EXAMPLES))]
 pub(crate) struct Args {
@@ -26,7 +61,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
 
-    /// Trust the certificates in this PEM file, and no others.
+    /// Trust the certificates in this PEM or DER file, and no others; without it, those of the
+    /// system.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 
@@ -40,19 +76,31 @@ pub(crate) struct Args {
 
     /// Speak this protocol first, and ask it to start TLS.
     #[arg(long, value_name = "PROTOCOL")]
-    pub(crate) starttls: Option<StartTls>,
+    pub(crate) starttls: Option<starttls::Protocol>,
 
-    /// Give up on a server after this long: `10s`, `1m 30s`.
+    /// Give up on a server after this long, --fetch included: `10s`, `1m 30s`.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
 
-    /// Connect to this address, ADDRESS or ADDRESS:PORT, instead of looking up HOST.
-    #[arg(long, value_name = "ADDR")]
+    /// Connect to this host, HOST, HOST:PORT or [IPv6]:PORT, and still ask for the one to be checked.
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) connect: Option<String>,
 
-    /// Also ask the certificate's OCSP responder, and compare.
+    /// Also ask the certificate's OCSP responder, and compare. The worse of staple and answer counts.
     #[arg(long)]
     pub(crate) fetch: bool,
+
+    /// When nothing being stapled is exit code 6. Without it: always; with --fetch, only when the
+    /// certificate says that the server must staple, as the responder's answer decides otherwise.
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) require: Option<RequireStaple>,
+
+    /// How many servers are checked at the same time.
+    #[arg(long, value_name = "N", default_value = "16")]
+    pub(crate) jobs: NonZeroUsize,
+
+    #[command(flatten)]
+    pub(crate) freshness: FreshnessArgs,
 }
 
 /// A version of TLS.
@@ -66,32 +114,221 @@ pub(crate) enum TlsVersion {
     Tls13,
 }
 
-/// A protocol in which TLS is started on request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum StartTls {
-    /// SMTP, port 25 (RFC 3207).
-    Smtp,
-    /// IMAP, port 143 (RFC 9051).
-    Imap,
-    /// POP3, port 110 (RFC 2595).
-    Pop3,
-    /// LDAP, port 389 (RFC 4511).
-    Ldap,
-    /// PostgreSQL, port 5432.
-    Postgres,
-    /// MySQL, port 3306.
-    Mysql,
+impl TlsVersion {
+    fn offered(version: Option<Self>) -> &'static [&'static SupportedProtocolVersion] {
+        static TLS12: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
+        static TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+        match version {
+            Some(Self::Tls12) => TLS12,
+            Some(Self::Tls13) => TLS13,
+            None => rustls::ALL_VERSIONS,
+        }
+    }
 }
 
-pub(crate) const EXAMPLES: &[(&str, &str)] = &[
+/// When a server must staple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum RequireStaple {
+    /// Every server must.
+    Always,
+    /// A server must whose certificate says so (RFC 7633).
+    MustStaple,
+    /// No server must.
+    Never,
+}
+
+impl From<RequireStaple> for Require {
+    fn from(require: RequireStaple) -> Self {
+        match require {
+            RequireStaple::Always => Self::Always,
+            RequireStaple::MustStaple => Self::MustStaple,
+            RequireStaple::Never => Self::Never,
+        }
+    }
+}
+
+pub(crate) const EXAMPLES: &Examples = &[
     ("Check what a server staples", "certstatus check www.example.com"),
     (
         "A mail server, with a CA of one's own",
         "certstatus check --starttls smtp --ca-file ca.pem mail.example.com",
     ),
+    (
+        "One server behind a load balancer, and what the responder says itself",
+        "certstatus check --connect 192.0.2.7 --fetch www.example.com",
+    ),
     ("Many servers, for a program", "certstatus check --from hosts.txt --json"),
 ];
 
-pub(crate) fn run(_args: &Args, _output: &Output) -> Result<Outcome, Failure> {
-    Err(Failure::failed("check", "The server could not be checked: it is not part of this build."))
+/// How every host is checked.
+struct Plan {
+    terms: Terms,
+    provider: Arc<CryptoProvider>,
+    starttls: Option<starttls::Protocol>,
+    versions: &'static [&'static SupportedProtocolVersion],
+    timeout: Duration,
+    connect: Option<Target>,
+    server_name: Option<ServerName<'static>>,
+    /// For asking responders; `None` when they are not to be asked.
+    http: Option<Http>,
+}
+
+/// A host that was checked.
+struct Checked {
+    /// The host and port, as written on a command line.
+    host: String,
+    /// The name for which its certificate must be.
+    server_name: String,
+    starttls: Option<starttls::Protocol>,
+    seen: Result<Seen, ConnectError>,
+    answer: Option<Answer>,
+    judgement: Judgement,
+    /// Where the trust anchors are from.
+    trust: String,
+    freshness: Freshness,
+    now: UnixTime,
+}
+
+impl Checked {
+    fn outcome(&self) -> Outcome {
+        self.judgement.outcome
+    }
+
+    /// What the server presented.
+    fn presented(&self) -> Option<&Presented> {
+        self.seen.as_ref().ok()?.presented.as_ref()
+    }
+
+    /// The staple that holds.
+    fn staple(&self) -> Option<&VerifiedResponse> {
+        self.presented()?.path.as_ref().ok()?.staple.as_ref()?.as_ref().ok()
+    }
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<Outcome, Failure> {
+    let targets = targets(args)?;
+    let plan = Arc::new(Plan::of(args, output.now())?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::failed("check", format!("The network cannot be used: {e}.")))?;
+    let several = args.from.is_some() || targets.len() > 1;
+    let checked = runtime.block_on(many::check_all(targets, plan, args.jobs.get(), several))?;
+    // A name server that does not answer holds up a thread, and nobody waits for it any more.
+    runtime.shutdown_background();
+    print(&checked, several, output)
+}
+
+/// One host has a report; several have a table, or a report each in JSON.
+fn print(checked: &[Checked], several: bool, output: &Output) -> Result<Outcome, Failure> {
+    let table = many::Table::new(checked, output.width());
+    if several && !output.is_json() {
+        output.print(&table)?;
+    } else {
+        checked.iter().try_for_each(|one| output.print(&report::CheckReport::new(one)))?;
+    }
+    Ok(table.outcome())
+}
+
+/// The hosts of the command line, then those of the file.
+fn targets(args: &Args) -> Result<Vec<Target>, Failure> {
+    let parse = |host: &String| Target::parse(host).map_err(|e| Failure::usage(format!("{e}.")));
+    let mut targets = args.hosts.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    if let Some(file) = &args.from {
+        let (list, name) = read_list(file)?;
+        targets.extend(target::parse_list(&list, &name).map_err(Failure::usage)?);
+        if targets.is_empty() {
+            return Err(Failure::usage(format!("{name} has no host in it.")));
+        }
+    }
+    Ok(targets)
+}
+
+/// The contents of a list, and its name for people.
+fn read_list(file: &Path) -> Result<(String, String), Failure> {
+    let (list, name) = if file == Path::new("-") {
+        let mut list = String::new();
+        (std::io::stdin().read_to_string(&mut list).map(|_| list), "standard input".to_owned())
+    } else {
+        (std::fs::read_to_string(file), file.display().to_string())
+    };
+    match list {
+        Ok(list) => Ok((list, name)),
+        Err(e) => Err(Failure::failed("file", format!("{name} cannot be read: {e}."))),
+    }
+}
+
+impl Plan {
+    fn of(args: &Args, now: UnixTime) -> Result<Self, Failure> {
+        let usage = |e: target::TargetError| Failure::usage(format!("{e}."));
+        let http = |e: String| Failure::failed("http", sentence(&e));
+        let name = |name: &String| Target::parse(name)?.server_name();
+        let freshness = Freshness::from(args.freshness);
+        let policy = Policy::default().tolerate_skew(freshness.skew).limit_age(freshness.max_age);
+        Ok(Self {
+            connect: args.connect.as_deref().map(Target::parse).transpose().map_err(usage)?,
+            server_name: args.servername.as_ref().map(name).transpose().map_err(usage)?,
+            terms: Terms {
+                require: args.require.map(Require::from),
+                policy,
+                trust: Trust::load(args.ca_file.as_deref())?,
+                now,
+            },
+            provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
+            starttls: args.starttls,
+            versions: TlsVersion::offered(args.tls),
+            timeout: args.timeout,
+            http: args.fetch.then(|| Http::new(args.timeout)).transpose().map_err(http)?,
+        })
+    }
+
+    /// The way to a target. With `--connect` its port is the target's unless it has one itself.
+    fn route(&self, target: &Target, port: u16) -> Result<Route, target::TargetError> {
+        let server_name = match &self.server_name {
+            Some(name) => name.clone(),
+            None => target.server_name()?,
+        };
+        Ok(Route {
+            address: self.connect.as_ref().unwrap_or(target).clone(),
+            default_port: port,
+            server_name,
+            starttls: self.starttls,
+            versions: self.versions,
+            timeout: self.timeout,
+        })
+    }
+}
+
+/// Checks one host.
+async fn check(target: &Target, plan: &Plan) -> Checked {
+    let port = target.port_or(plan.starttls.map_or(443, starttls::Protocol::default_port));
+    let host = target.with_port(port).to_string();
+    let deadline = Instant::now() + plan.timeout;
+    let route = plan.route(target, port);
+    let server_name =
+        route.as_ref().map_or_else(|_| target.host(), |r| r.server_name.to_str().into_owned());
+    let seen = match route {
+        Ok(route) => connect::connect(&route, &plan.terms, &plan.provider, deadline).await,
+        Err(error) => Err(error.into()),
+    };
+    let path = seen.as_ref().ok().and_then(|s| s.presented.as_ref()?.path.as_ref().ok());
+    let answer = match path.filter(|_| plan.http.is_some()) {
+        Some(path) => Some(responder::ask(path, plan, deadline).await),
+        None => None,
+    };
+    let judgement = match &seen {
+        Ok(seen) => Judgement::of(&host, seen, answer.as_ref(), &plan.terms),
+        Err(error) => Judgement::unreachable(&host, error),
+    };
+    Checked {
+        host,
+        server_name,
+        starttls: plan.starttls,
+        seen,
+        answer,
+        judgement,
+        trust: plan.terms.trust.source.clone(),
+        freshness: plan.terms.policy.freshness(),
+        now: plan.terms.now,
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::path::Path;
 
 use rustls_pki_types::ServerName;
 
@@ -24,7 +23,9 @@ enum Host {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TargetError {
     /// Nothing is there.
-    #[error("a host is missing: write a name or an address, as in example.com or [2001:db8::1]:8443")]
+    #[error(
+        "a host is missing: write a name or an address, as in example.com or [2001:db8::1]:8443"
+    )]
     Empty,
     /// A URL.
     #[error("{0} is a URL: write its host alone, as in example.com:8443")]
@@ -78,6 +79,11 @@ impl Target {
     /// The port, or `default` if none is given.
     pub(crate) fn port_or(&self, default: u16) -> u16 {
         self.port.unwrap_or(default)
+    }
+
+    /// The same host at that port.
+    pub(crate) fn with_port(&self, port: u16) -> Self {
+        Self { host: self.host.clone(), port: Some(port) }
     }
 
     /// The host for a resolver, without brackets.
@@ -150,14 +156,14 @@ impl fmt::Display for Target {
 ///
 /// # Errors
 /// The first line that is no host, with its number and `file`, its name for people.
-pub(crate) fn parse_list(text: &str, file: &Path) -> Result<Vec<Target>, String> {
+pub(crate) fn parse_list(text: &str, file: &str) -> Result<Vec<Target>, String> {
     let hosts = text.lines().enumerate().filter_map(|(index, line)| {
         let host = line.split('#').next().unwrap_or_default().trim();
         (!host.is_empty()).then_some((index + 1, host))
     });
     hosts
         .map(|(number, host)| {
-            Target::parse(host).map_err(|e| format!("{}, line {number}: {e}", file.display()))
+            Target::parse(host).map_err(|e| format!("{file}, line {number}: {e}."))
         })
         .collect()
 }
@@ -208,12 +214,12 @@ mod tests {
     #[test]
     fn lists_have_comments_and_empty_lines() {
         let list = "# ours\nexample.com\n\n  [::1]:8443  # here\n";
-        let hosts = parse_list(list, Path::new("hosts")).unwrap();
-        assert_eq!(hosts.iter().map(Target::to_string).collect::<Vec<_>>(), [
-            "example.com",
-            "[::1]:8443"
-        ]);
-        let error = parse_list("a.example\nb:c\n", Path::new("hosts")).unwrap_err();
+        let hosts = parse_list(list, "hosts").unwrap();
+        assert_eq!(
+            hosts.iter().map(Target::to_string).collect::<Vec<_>>(),
+            ["example.com", "[::1]:8443"]
+        );
+        let error = parse_list("a.example\nb:c\n", "hosts").unwrap_err();
         assert!(error.starts_with("hosts, line 2: c is not a port"), "{error}");
     }
 }

@@ -6,8 +6,7 @@ use super::wire::Wire;
 use super::{Protocol, StartTlsError, quoted};
 
 /// `LDAPMessage { 1, ExtendedRequest { requestName 1.3.6.1.4.1.1466.20037 } }`
-const LDAP_START_TLS: &[u8] =
-    b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
+const LDAP_START_TLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
 
 /// Sends the StartTLS request, and takes `success` for the go-ahead.
 pub(super) async fn ldap(wire: &mut Wire<'_>) -> Result<(), StartTlsError> {

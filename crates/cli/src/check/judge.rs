@@ -1,0 +1,248 @@
+//! The verdict on a server, from what was seen of it: an outcome, a sentence, and what to do.
+//!
+//! What can be judged comes in order: whether it could be seen at all, whether its chain verifies,
+//! what it staples, and what the responder says when it was asked. Of staple and responder the
+//! worse one counts: a responder that says *revoked* beats a staple that still says *good*.
+
+use certstatus::message::CertStatus;
+use certstatus::time::{Relative, Rfc3339};
+use certstatus::{Acceptance, Decision, Policy, Refusal, Require, Staple};
+use rustls_pki_types::UnixTime;
+
+use super::advice::Facts;
+use super::chain;
+use super::connect::{ConnectError, Seen};
+use super::recorder::{Path, Presented};
+use super::responder::{Answer, Comparison, NoAnswer};
+use super::trust::Trust;
+use crate::outcome::Outcome;
+use crate::report::facts::Problem;
+
+/// What is made of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Judgement {
+    /// How the check ends.
+    pub(crate) outcome: Outcome,
+    /// The verdict in a sentence or two.
+    pub(crate) summary: String,
+    /// What is worth a few words beside the outcome; may be empty.
+    pub(crate) note: String,
+    /// What is wrong; `None` when nothing is.
+    pub(crate) error: Option<Problem>,
+    /// What to do next.
+    pub(crate) next: Vec<String>,
+}
+
+/// By what a server is judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// When a staple is required. `None`: always, but for a certificate that is not must-staple the
+    /// responder's own answer will do when it was asked for.
+    pub(crate) require: Option<Require>,
+    /// Skew and maximum age, and what is made of *unknown* and invalid staples.
+    pub(crate) policy: Policy,
+    /// The anchors.
+    pub(crate) trust: Trust,
+    /// The time of the check.
+    pub(crate) now: UnixTime,
+}
+
+impl Judgement {
+    /// A server of which nothing was seen.
+    pub(crate) fn unreachable(host: &str, error: &ConnectError) -> Self {
+        Self::failed("network", host, error.to_string(), error.advise())
+    }
+
+    /// A server that was seen, and the answer of its certificate's responder if it was asked.
+    pub(crate) fn of(host: &str, seen: &Seen, answer: Option<&Answer>, terms: &Terms) -> Self {
+        let presented = match (&seen.presented, &seen.agreed) {
+            (Some(presented), Ok(_)) => presented,
+            (_, Err(error)) => {
+                return Self::failed("tls", host, error.to_string(), error.advise());
+            }
+            (None, Ok(_)) => {
+                let why = "it sent no certificate".to_owned();
+                return Self::failed("tls", host, why, Vec::new());
+            }
+        };
+        match &presented.path {
+            Ok(path) => Self::of_status(host, path, answer, terms),
+            Err(error) => Self::of_chain(host, presented, error, terms),
+        }
+    }
+
+    fn of_chain(
+        host: &str,
+        presented: &Presented,
+        error_of: &rustls::Error,
+        terms: &Terms,
+    ) -> Self {
+        let note = format!("the certificate {}", chain::explain(error_of, &terms.trust));
+        let staple = match &presented.staple {
+            None => "",
+            Some(_) => " Without a verified chain its staple cannot be judged.",
+        };
+        let summary = format!("{host} is not to be trusted: {note}.{staple}");
+        let error = Some(Problem { stage: "chain".to_owned(), message: note.clone() });
+        let next = chain::advise(error_of, &presented.chain);
+        Self { outcome: Outcome::Failed, summary, note, error, next }
+    }
+
+    fn of_status(host: &str, path: &Path, answer: Option<&Answer>, terms: &Terms) -> Self {
+        let facts = Facts::of(host, path, terms.now);
+        let default = if answer.is_some() { Require::MustStaple } else { Require::Always };
+        let policy = terms.policy.require(terms.require.unwrap_or(default));
+        let staple = match &path.staple {
+            None => Staple::Missing,
+            Some(Err(error)) => Staple::Invalid(error),
+            Some(Ok(verified)) => Staple::Verified(verified),
+        };
+        let stapled = facts.of_staple(staple, &policy.decide(staple, facts.must_staple));
+        match answer.map(|answer| facts.of_answer(answer, path)) {
+            Some(answered) => stapled.and(answered),
+            None => stapled,
+        }
+    }
+
+    fn failed(stage: &str, host: &str, why: String, next: Vec<String>) -> Self {
+        let error = Some(Problem { stage: stage.to_owned(), message: why.clone() });
+        let summary = format!("{host} could not be checked: {why}.");
+        Self { outcome: Outcome::Failed, summary, note: why, error, next }
+    }
+
+    /// The worse of two judgements, with what the other one says after it.
+    fn and(self, other: Self) -> Self {
+        let (mut worse, better) =
+            if other.outcome > self.outcome { (other, self) } else { (self, other) };
+        worse.summary = format!("{} {}", worse.summary, better.summary);
+        worse.next.extend(better.next);
+        worse
+    }
+}
+
+impl Facts<'_> {
+    fn of_staple(&self, staple: Staple<'_>, decision: &Decision) -> Judgement {
+        let host = self.host;
+        let (outcome, summary) = match decision {
+            Decision::Accept(Acceptance::Good) => (
+                Outcome::Good,
+                format!("{host} staples a response by which its certificate is good."),
+            ),
+            Decision::Refuse(Refusal::Revoked(info)) => (
+                Outcome::Revoked,
+                format!(
+                    "The certificate of {host} was revoked {info}, {}. The server staples this \
+                     itself.",
+                    Relative { time: info.revocation_time, now: self.now }
+                ),
+            ),
+            Decision::Refuse(Refusal::Unknown) => (
+                Outcome::Unknown,
+                format!(
+                    "{host} staples a response by which its responder does not know its certificate."
+                ),
+            ),
+            Decision::Refuse(Refusal::Invalid(why)) => {
+                (Outcome::Untrusted, format!("What {host} staples is not to be trusted: {why}."))
+            }
+            Decision::Refuse(Refusal::Missing { must_staple: true }) => (
+                Outcome::Missing,
+                format!(
+                    "{host} staples nothing, and its certificate says that it must (RFC 7633)."
+                ),
+            ),
+            Decision::Refuse(_) => (
+                Outcome::Missing,
+                format!("{host} staples nothing. Its certificate does not require it."),
+            ),
+            Decision::Accept(_) => (Outcome::Good, format!("{host} is accepted: {decision}.")),
+        };
+        let error = match staple {
+            Staple::Invalid(error) if outcome != Outcome::Good => {
+                Some(Problem { stage: error.stage().name().to_owned(), message: error.to_string() })
+            }
+            _ => None,
+        };
+        let note = match staple {
+            Staple::Missing if self.must_staple => "its certificate says that it must".to_owned(),
+            Staple::Missing => "its certificate does not require it".to_owned(),
+            Staple::Invalid(error) => error.to_string(),
+            Staple::Verified(verified) => note_of(verified.status()),
+        };
+        Judgement { outcome, summary, note, error, next: self.advise_staple(staple) }
+    }
+
+    fn of_answer(&self, answer: &Answer, path: &Path) -> Judgement {
+        let stapled = path.staple.as_ref().and_then(|staple| staple.as_ref().ok());
+        match &answer.result {
+            Err(failure) => Self::not_answered(failure),
+            Ok(verified) => {
+                let outcome = Outcome::from(verified.status());
+                let compared = stapled.map(|stapled| Comparison::of(stapled, verified));
+                let summary = match (verified.status(), compared) {
+                    (status, Some(compared)) if compared.same_status => {
+                        format!("Its responder says {} too, with {compared}.", word(status))
+                    }
+                    (CertStatus::Revoked(info), _) => format!(
+                        "The certificate of {} was revoked {info}, {}: so says its responder.",
+                        self.host,
+                        Relative { time: info.revocation_time, now: self.now }
+                    ),
+                    (CertStatus::Unknown, _) => {
+                        format!("The responder does not know the certificate of {}.", self.host)
+                    }
+                    (CertStatus::Good, _) => {
+                        "Its responder says that the certificate is good.".to_owned()
+                    }
+                };
+                // With the same status the staple's own advice stands.
+                let next = match compared.is_some_and(|compared| compared.same_status) {
+                    true => Vec::new(),
+                    false => self.advise_answer(verified, compared),
+                };
+                let note = match compared {
+                    Some(compared) if compared.same_status => format!("responder: {compared}"),
+                    _ => format!("responder: {}", verified.status()),
+                };
+                Judgement { outcome, summary, note, error: None, next }
+            }
+        }
+    }
+
+    fn not_answered(failure: &NoAnswer) -> Judgement {
+        let NoAnswer { outcome, message, .. } = failure;
+        let summary = match outcome {
+            Outcome::Untrusted => {
+                format!("What its responder says is not to be trusted: {message}.")
+            }
+            _ => format!("Its responder could not be asked: {message}."),
+        };
+        Judgement {
+            outcome: *outcome,
+            summary,
+            note: format!("responder: {message}"),
+            error: Some(failure.problem()),
+            next: vec!["Ask it by itself with `certstatus fetch`, which tells more.".to_owned()],
+        }
+    }
+}
+
+/// A status in a word.
+pub(super) fn word(status: CertStatus) -> &'static str {
+    match status {
+        CertStatus::Good => "good",
+        CertStatus::Revoked(_) => "revoked",
+        CertStatus::Unknown => "unknown",
+    }
+}
+
+fn note_of(status: CertStatus) -> String {
+    match status {
+        CertStatus::Good => String::new(),
+        CertStatus::Unknown => "its responder does not know it".to_owned(),
+        CertStatus::Revoked(info) => {
+            let since = format!("since {}", Rfc3339(info.revocation_time));
+            info.revocation_reason.map_or(since.clone(), |reason| format!("{since} ({reason})"))
+        }
+    }
+}
