@@ -155,7 +155,8 @@ impl<'a> Verifier<'a> {
     }
 
     /// The strictest statement among those that are valid now; of equally strict ones, the newest.
-    /// What has expired says nothing; when all have, the first one's error stands for all.
+    /// What has expired says nothing; when all have, the first one's error stands for all. What is
+    /// still to come ends the window where it begins, since the choice may be another one then.
     fn choose<'r>(
         &self,
         basic: &BasicOcspResponse<'_>,
@@ -164,6 +165,7 @@ impl<'a> Verifier<'a> {
     ) -> Result<(&'r SingleResponse<'r>, Window), Error> {
         let mut chosen: Option<(&SingleResponse<'_>, Window)> = None;
         let mut first_error = None;
+        let mut next_begins = None;
         for single in matching {
             match Window::of(single, basic.data().produced_at, &self.freshness, now) {
                 Ok(window) => {
@@ -172,11 +174,19 @@ impl<'a> Verifier<'a> {
                         chosen = Some((single, window));
                     }
                 }
-                Err(error) => first_error = first_error.or(Some(error)),
+                Err(error) => {
+                    if let TimeError::NotYetValid { this_update, .. } = error {
+                        let begins = before(this_update, self.freshness.skew);
+                        next_begins = Some(next_begins.map_or(begins, |next| begins.min(next)));
+                    }
+                    first_error = first_error.or(Some(error));
+                }
             }
         }
         match (chosen, first_error) {
-            (Some(chosen), _) => Ok(chosen),
+            (Some((single, window)), _) => {
+                Ok((single, next_begins.map_or(window, |begins| window.ending(begins))))
+            }
             (None, Some(error)) => Err(error.into()),
             (None, None) => Err(no_match(basic, &[])),
         }
@@ -295,12 +305,13 @@ impl Window {
     /// The window cut to the validity of the delegate's certificate.
     fn within(self, delegation: Option<signer::Delegation>) -> Self {
         let Some(delegation) = delegation else { return self };
-        let end = after(delegation.not_after, Duration::from_secs(1));
-        Self {
-            from: self.from.max(delegation.not_before),
-            until: self.until.min(end),
-            expires: self.expires.min(end),
-        }
+        let window = self.ending(after(delegation.not_after, Duration::from_secs(1)));
+        Self { from: self.from.max(delegation.not_before), ..window }
+    }
+
+    /// The window, ended before that time.
+    fn ending(self, end: UnixTime) -> Self {
+        Self { until: self.until.min(end), expires: self.expires.min(end), ..self }
     }
 }
 
@@ -342,8 +353,9 @@ impl VerifiedResponse {
     }
 
     /// The first second in which the response must not be stapled any more: the earliest of
-    /// `nextUpdate` (or `thisUpdate` and the maximum age) and the end of its delegate's
-    /// certificate. Without skew: a server leaves that to clients.
+    /// `nextUpdate` (or `thisUpdate` and the maximum age), the end of its delegate's certificate,
+    /// and the beginning of another statement in it about the same certificate. Without skew: a
+    /// server leaves that to clients.
     pub fn expires(&self) -> UnixTime {
         self.window.expires
     }
