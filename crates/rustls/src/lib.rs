@@ -1,4 +1,4 @@
-//! Certificate status for [rustls](rustls) 0.23, the one that reqwest, hyper, axum and tonic use.
+//! Certificate status for [`rustls`] 0.23, the one that reqwest, hyper, axum and tonic use.
 //!
 //! rustls asks every server for a stapled OCSP response, and then ignores it. This crate adds the
 //! other half: a client that checks the response, and a server that staples one.
