@@ -156,4 +156,50 @@ mod tests {
             assert!(parse_time(wrong).is_err(), "{wrong}");
         }
     }
+
+    /// A lab of fixed time, made once: its keys take a while.
+    fn vector() -> &'static (Vec<u8>, Vec<u8>, Vec<u8>) {
+        static VECTOR: std::sync::OnceLock<(Vec<u8>, Vec<u8>, Vec<u8>)> = std::sync::OnceLock::new();
+        VECTOR.get_or_init(|| {
+            let lab = certstatus_lab::Lab::builder().delegate(true).now(NOW).build().unwrap();
+            let leaf = lab.leaf("localhost").unwrap();
+            (leaf.certificate().to_vec(), leaf.issuer().to_vec(), lab.respond(&leaf))
+        })
+    }
+
+    const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+
+    fn verify(response: &[u8]) -> Outcome {
+        let (leaf, issuer, _) = vector();
+        let (leaf, issuer) = (Certificate::parse(leaf).unwrap(), Certificate::parse(issuer).unwrap());
+        let report = judge(response, &leaf, &issuer, Freshness::default(), NOW);
+        serde_json::to_string(&report).unwrap();
+        let output = Output::new(false, anstream::ColorChoice::Never);
+        crate::report::Report::render(&report, &mut output.page());
+        report.outcome()
+    }
+
+    #[test]
+    fn the_vector_is_good() {
+        assert_eq!(verify(&vector().2), Outcome::Good);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn random_bytes_are_never_to_be_trusted(bytes: Vec<u8>) {
+            prop_assert_eq!(verify(&bytes), Outcome::Untrusted);
+        }
+
+        #[test]
+        fn a_changed_response_is_never_to_be_trusted(at: usize, change in 1u8..) {
+            let mut response = vector().2.clone();
+            let at = at % response.len();
+            response[at] ^= change;
+            // The delegate's certificate is not covered by the response's signature, but by its
+            // own: so every byte counts.
+            prop_assert_eq!(verify(&response), Outcome::Untrusted);
+        }
+    }
 }

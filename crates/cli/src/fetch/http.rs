@@ -72,8 +72,8 @@ pub(crate) enum HttpError {
         "{url} answered with {found}{}, where {wanted} is due", page(*.html)
     )]
     MediaType { url: String, found: String, wanted: &'static str, html: bool },
-    #[error("{url} answered with more than {MAX_BODY} bytes")]
-    TooLong { url: String },
+    #[error("{url} answered with {length} bytes or more, and at most {limit} are read")]
+    TooLong { url: String, length: usize, limit: usize },
     #[error("{url} answered with no certificate in DER or PEM")]
     NoCertificate { url: String },
 }
@@ -180,8 +180,15 @@ impl Http {
     async fn body(&self, mut response: Response, url: &str) -> Result<Vec<u8>, HttpError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| self.error(url, &e))? {
-            if body.len() + chunk.len() > MAX_BODY {
-                return Err(HttpError::TooLong { url: url.to_owned() });
+            let length = body.len() + chunk.len();
+            if length > MAX_BODY {
+                // The length that is announced tells more than that of what has come so far.
+                let announced = response.content_length().and_then(|n| usize::try_from(n).ok());
+                return Err(HttpError::TooLong {
+                    url: url.to_owned(),
+                    length: announced.unwrap_or(length),
+                    limit: MAX_BODY,
+                });
             }
             body.extend_from_slice(&chunk);
         }

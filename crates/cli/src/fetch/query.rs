@@ -72,7 +72,7 @@ pub(crate) struct Attempt {
 pub(crate) enum AttemptError {
     /// Nothing came that could be a response.
     #[error(transparent)]
-    Http(#[from] HttpError),
+    Http(HttpError),
     /// A response came, and it is not to be trusted.
     #[error("{error}")]
     Untrusted {
@@ -81,6 +81,19 @@ pub(crate) enum AttemptError {
         /// What came.
         response: Vec<u8>,
     },
+}
+
+impl From<HttpError> for AttemptError {
+    /// An endless body is an answer as well: the verifier would refuse it as too long.
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::TooLong { length, limit, .. } => Self::Untrusted {
+                error: certstatus::Error::TooLarge { length, limit },
+                response: Vec::new(),
+            },
+            other => Self::Http(other),
+        }
+    }
 }
 
 /// An attempt in the JSON.
@@ -169,7 +182,7 @@ async fn ask(
     request: &[u8],
     post: bool,
 ) -> Result<(VerifiedResponse, Method), AttemptError> {
-    let answer = http.ask(url, request, post).await?;
+    let answer = http.ask(url, request, post).await.map_err(AttemptError::from)?;
     match verifier.verify(&answer.body, query.certificate, query.issuer, query.now) {
         Ok(verified) => Ok((verified, answer.method)),
         Err(error) => Err(AttemptError::Untrusted { error, response: answer.body }),

@@ -50,8 +50,8 @@ const ASCII: Glyphs =
     Glyphs { before: '.', past: '=', future: '-', begin: '[', end: ']', now: '*', arrow: '^' };
 
 impl Bar {
-    /// The lines of the bar, without a line end. The first is the bar, the second names `now`, the
-    /// third the two ends.
+    /// The lines of the bar, without a line end: the bar, what is said of `now`, in a narrow terminal
+    /// on two lines, and the two ends.
     pub(crate) fn draw(&self) -> Vec<String> {
         let glyphs = if self.unicode { UNICODE } else { ASCII };
         let width = self.width.clamp(30, 100);
@@ -67,7 +67,10 @@ impl Bar {
                 _ => glyphs.future,
             })
             .collect();
-        vec![bar, self.now_line(now, width, glyphs.arrow), self.ends(width)]
+        let mut lines = vec![bar];
+        lines.extend(self.now_lines(now, width, glyphs.arrow));
+        lines.push(self.ends(width));
+        lines
     }
 
     /// The column of `now`. An end belongs to the outside, as the time does: at nextUpdate the
@@ -89,7 +92,8 @@ impl Bar {
         begin + 1 + usize::try_from(share).unwrap_or_default()
     }
 
-    fn now_line(&self, now: usize, width: usize, arrow: char) -> String {
+    /// The arrow, and the words right of it while there is room, else left of it, else below.
+    fn now_lines(&self, now: usize, width: usize, arrow: char) -> Vec<String> {
         let Window { this_update, end, now: at, .. } = self.window;
         let said = if at < this_update {
             format!("now, begins {}", Relative { time: this_update, now: at })
@@ -98,12 +102,14 @@ impl Bar {
         } else {
             format!("now, ends {}", Relative { time: end, now: at })
         };
-        let length = said.chars().count();
-        // Right of the arrow while there is room, else left of it.
+        let length = said.len();
         if now + 2 + length <= width {
-            format!("{:now$}{arrow} {said}", "")
+            vec![format!("{:now$}{arrow} {said}", "")]
+        } else if length < now {
+            vec![format!("{said:>0$} {arrow}", now - 1)]
         } else {
-            format!("{said:>0$} {arrow}", now.saturating_sub(1))
+            let indent = width.saturating_sub(length) / 2;
+            vec![format!("{:now$}{arrow}", ""), format!("{:indent$}{said}", "")]
         }
     }
 
@@ -137,11 +143,60 @@ mod tests {
 
     #[test]
     fn now_stands_where_its_time_is() {
-        let lines = draw(1000, 2000, 1500, 30, false);
-        assert_eq!(lines[0], "....[=========*----------]....".to_owned());
+        let lines = draw(1000, 2000, 1250, 50, false);
         assert_eq!(
-            lines[1],
-            "              ^ now, ends in 8m 20s".to_owned().replace("8m 20s", "8m 20s")
+            lines,
+            [
+                "....[=========*------------------------------]....",
+                "              ^ now, ends in 12m 30s",
+                "thisUpdate                              nextUpdate",
+            ]
         );
+    }
+
+    #[test]
+    fn the_words_go_left_of_the_arrow_or_below_it_where_there_is_no_room() {
+        let late = draw(1000, 2000, 1900, 50, true);
+        assert_eq!(late[1].chars().position(|c| c == '▲'), late[0].chars().position(|c| c == '●'));
+        assert!(late[1].starts_with(' ') && late[1].ends_with("now, ends in 1m 40s ▲"), "{late:?}");
+        let narrow = draw(1000, 2000, 1500, 30, false);
+        assert_eq!(narrow[1].trim(), "^");
+        assert_eq!(narrow[2].trim(), "now, ends in 8m 20s");
+    }
+
+    #[test]
+    fn now_is_marked_outside_of_the_window_on_its_side() {
+        let early = draw(1000, 2000, 400, 78, true);
+        assert!(early[0].starts_with("··●·┣─"), "{}", early[0]);
+        assert!(early[1].contains("▲ now, begins in 10m"), "{}", early[1]);
+        let late = draw(1000, 2000, 5600, 78, true);
+        assert!(late[0].ends_with("━┫··●·") || late[0].ends_with("━┫·●··"), "{}", late[0]);
+        assert!(late[1].ends_with("now, ended 1h ago ▲"), "{}", late[1]);
+    }
+
+    #[test]
+    fn the_ends_belong_to_the_sides_to_which_they_belong_in_time() {
+        let at = |now| draw(1000, 2000, now, 78, false).remove(0);
+        assert!(at(1000).starts_with("....[*"), "{}", at(1000));
+        assert!(at(1999).ends_with("*]...."), "{}", at(1999));
+        assert!(at(2000).ends_with("=]..*."), "{}", at(2000));
+    }
+
+    #[test]
+    fn every_width_holds() {
+        for width in 0..140 {
+            for now in [0, 999, 1000, 1500, 1999, 2000, u64::MAX] {
+                let lines = draw(1000, 2000, now, width, true);
+                let widest = lines.iter().map(|line| line.chars().count()).max().unwrap();
+                assert!(widest <= width.max(30), "{width} {now}: {lines:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn times_without_sense_draw_all_the_same() {
+        draw(2000, 1000, 1500, 78, true);
+        draw(1000, 1000, 1000, 78, true);
+        draw(0, u64::MAX, u64::MAX - 1, 78, true);
     }
 }

@@ -239,11 +239,6 @@ impl StatusFacts {
         page.bar(&self.window);
     }
 
-    /// The window, for the bar.
-    pub(crate) fn window(&self) -> &Window {
-        &self.window
-    }
-
     /// When half of the response's life is over: the time to ask for a newer one.
     pub(crate) fn half_life(&self) -> UnixTime {
         let (from, until) = (self.this_update.0.as_secs(), self.expires.0.as_secs());

@@ -77,13 +77,6 @@ impl StatusReport {
     pub(crate) fn outcome(&self) -> Outcome {
         self.verdict.outcome
     }
-
-    /// The report with one more sentence on what to do next.
-    #[must_use]
-    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
-        self.next.push(advice.into());
-        self
-    }
 }
 
 /// What a trustworthy response says, as a sentence.
