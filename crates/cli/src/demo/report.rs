@@ -123,30 +123,33 @@ impl StepReport {
     }
 
     fn render(&self, page: &mut Page, number: usize) {
-        page.section(&format!("{number}  {}", self.title));
+        let outcome = if self.as_told { Outcome::Good } else { Outcome::Failed };
+        let told = if self.told.accepted { "accepted" } else { "refused" };
+        page.marked_section(outcome, &format!("{number}  {} is to be {told}", self.title));
         page.field("done", self.done);
-        page.field("told", self.told.shown());
         let [tls13, tls12] = &self.handshakes;
-        let word = if tls13.happened.accepted { "accepted" } else { "refused" };
-        page.field("happened", format!("{word}: {}", self.decision));
-        let wire = (tls13.shown(), tls12.shown());
-        if wire.0 == wire.1 {
-            page.field("on the wire", wire.0);
-        } else {
-            page.field("in TLS 1.3", wire.0);
-            page.field("in TLS 1.2", wire.1);
-        }
-        if !self.as_told {
-            page.field("so", "this did not come out as told");
-        }
+        both(page, "happened", tls13.happened.shown(), tls12.happened.shown());
+        page.field("because", &self.decision);
+        both(page, "on the wire", tls13.wire(), tls12.wire());
+    }
+}
+
+/// What came out in the two versions of TLS: on one line when it is the same.
+fn both(page: &mut Page, label: &str, tls13: String, tls12: String) {
+    if tls13 == tls12 {
+        page.field(label, tls13);
+    } else {
+        page.field(label, format!("TLS 1.3: {tls13}"));
+        page.field("", format!("TLS 1.2: {tls12}"));
     }
 }
 
 impl Happening {
     fn shown(&self) -> String {
+        let word = if self.accepted { "accepted" } else { "refused" };
         match &self.alert {
-            None => "the client accepts".to_owned(),
-            Some(alert) => format!("the client refuses with the alert {}", alert.shown()),
+            None => format!("{word}, no alert"),
+            Some(alert) => format!("{word}, alert {} ({})", alert.name, alert.number),
         }
     }
 }
@@ -165,23 +168,16 @@ impl Handshake {
         }
     }
 
-    fn shown(&self) -> String {
+    fn wire(&self) -> String {
         let asked = match self.status_request {
             Some(true) => "status_request sent",
-            Some(false) => "no status_request",
-            None => "no ClientHello",
+            Some(false) => "no status_request sent",
+            None => "no ClientHello that can be read",
         };
-        let alert = match &self.happened.alert {
-            Some(alert) => format!("alert {}", alert.number),
-            None => "no alert".to_owned(),
-        };
-        format!("{asked}, {} bytes stapled, {alert}", self.stapled_bytes)
-    }
-}
-
-impl Alert {
-    fn shown(&self) -> String {
-        format!("{} ({})", self.name, self.number)
+        match self.stapled_bytes {
+            0 => format!("{asked}, nothing stapled"),
+            bytes => format!("{asked}, {bytes} bytes stapled"),
+        }
     }
 }
 
@@ -216,7 +212,7 @@ mod tests {
     #[test]
     fn alerts_have_the_names_of_the_rfcs() {
         let alert = Alert::from(AlertDescription::BadCertificateStatusResponse);
-        assert_eq!(alert.shown(), "bad_certificate_status_response (113)");
+        assert_eq!((alert.name.as_str(), alert.number), ("bad_certificate_status_response", 113));
         assert_eq!(Alert::from(AlertDescription::UnknownCA).number, 48);
     }
 }

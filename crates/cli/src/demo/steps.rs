@@ -68,7 +68,7 @@ pub(super) async fn play(world: &World) -> Result<Vec<Step>, Trouble> {
     let leaf = world.lab.leaf(NAME)?;
     let key = world.stapled_key(&leaf)?;
     let expired = world.faulty(&leaf, Fault::Expired)?;
-    let forged = world.faulty(&leaf, Fault::DelegateOfNamesake)?;
+    let forged = world.faulty(&leaf, Fault::BadSignature)?;
 
     let good = world.fetch(&leaf).await?;
     key.set(good.clone())?;
@@ -88,14 +88,23 @@ pub(super) async fn play(world: &World) -> Result<Vec<Step>, Trouble> {
     key.set(revoked.clone())?;
     steps.push(
         Scene {
-            title: "The CA revokes it",
-            done: "The server asked again and staples the new answer.",
+            title: "A revoked certificate",
+            done: "The CA revoked it; the server staples the new answer.",
             told: Told::Refuse(CertificateRevoked),
             to_staple: revoked.der().len(),
         }
         .play(world, key.clone(), NAME)
         .await?,
     );
+
+    let must = world.lab.issue(LeafRequest::new(NAME).must_staple())?;
+    let missing = Scene {
+        title: "A missing staple",
+        done: "The certificate says must-staple; its server staples nothing.",
+        told: Told::Refuse(BadCertificateStatusResponse),
+        to_staple: 0,
+    };
+    steps.push(missing.play(world, world.stapled_key(&must)?, NAME).await?);
 
     let old = Scene {
         title: "An expired staple",
@@ -107,20 +116,12 @@ pub(super) async fn play(world: &World) -> Result<Vec<Step>, Trouble> {
 
     let fake = Scene {
         title: "A forged staple",
-        done: "The server staples an answer of its own making, which says good.",
+        done: "The server staples an answer of its own, which says good.",
         told: Told::Refuse(BadCertificateStatusResponse),
         to_staple: forged.len(),
     };
     steps.push(fake.play(world, World::unverified(key, forged), NAME).await?);
 
-    let must = world.lab.issue(LeafRequest::new(NAME).must_staple())?;
-    let missing = Scene {
-        title: "A missing staple",
-        done: "A new certificate says that its server must staple; the server does not.",
-        told: Told::Refuse(BadCertificateStatusResponse),
-        to_staple: 0,
-    };
-    steps.push(missing.play(world, world.stapled_key(&must)?, NAME).await?);
     Ok(steps)
 }
 

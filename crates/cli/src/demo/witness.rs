@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use certstatus::Decision;
+use certstatus::{Decision, Refusal};
 use certstatus_rustls::{BuildError, StatusVerifier};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -34,7 +34,7 @@ impl Witness {
         let kept = Arc::clone(&notes);
         let verifier = StatusVerifier::builder(Arc::clone(roots), Arc::clone(provider))
             .on_decision(move |_, _, decision: &Decision| {
-                lock(&kept).decision = Some(decision.to_string());
+                lock(&kept).decision = Some(reason(decision));
             })
             .build()?;
         Ok(Self { verifier, notes })
@@ -43,6 +43,14 @@ impl Witness {
     /// What it saw.
     pub(super) fn take(&self) -> Notes {
         std::mem::take(&mut lock(&self.notes))
+    }
+}
+
+/// Why it was decided so. That an invalid staple is not to be trusted goes without saying here.
+fn reason(decision: &Decision) -> String {
+    match decision {
+        Decision::Refuse(Refusal::Invalid(why)) => why.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -54,6 +54,14 @@ impl Page {
         self.text.push_str(&format!("\n{:indent$}{bold}{}{bold:#}\n", "", sanitize(title)));
     }
 
+    /// A heading with the mark of an outcome, in its colour, after an empty line.
+    pub(crate) fn marked_section(&mut self, outcome: Outcome, title: &str) {
+        let (style, bold) = (outcome_style(outcome), Style::new().bold());
+        let mark = mark(outcome, self.unicode);
+        let title = sanitize(title);
+        self.text.push_str(&format!("\n{style}{mark}{style:#} {bold}{title}{bold:#}\n"));
+    }
+
     /// A label and its value; a long value goes on in the same column.
     pub(crate) fn field(&mut self, label: &str, value: impl AsRef<str>) {
         let label = sanitize(label).into_owned();
