@@ -144,8 +144,8 @@ fn outcome(fault: Fault) -> Result<String> {
     let stage = match fault.effect() {
         Effect::Trusted => return Ok("good".to_owned()),
         Effect::Revoked => return Ok("revoked".to_owned()),
-        Effect::NoAnswer => return Err(format!("{fault} has no bytes").into()),
         Effect::Refused(stage) => stage,
+        _ => return Err(format!("{fault} has no bytes").into()),
     };
     let kind = match (stage, fault) {
         (Stage::ResponseStatus, _) => "Unsuccessful",

@@ -60,15 +60,14 @@ pub(crate) struct Entry {
 }
 
 impl Authority {
-    pub(crate) fn new(settings: &Settings, urls: Urls) -> Result<Self, LabError> {
-        let settings = settings.clone();
+    pub(crate) fn new(settings: Settings, urls: Urls) -> Result<Self, LabError> {
         let now = settings.now.unwrap_or_else(UnixTime::now);
-        let validity = before(now, DAY)..after(now, 3650 * DAY);
+        let validity = before(now, DAY)..=after(now, 3650 * DAY);
         let root = Ca::root("certstatus lab root", settings.ca_key, validity.clone())?;
         let intermediate = root.subordinate(INTERMEDIATE, settings.ca_key, validity)?;
         let delegate = settings
             .delegate
-            .map(|kind| intermediate.delegate(kind, before(now, DAY)..after(now, 30 * DAY), true))
+            .map(|kind| intermediate.delegate(kind, before(now, DAY)..=after(now, 30 * DAY), true))
             .transpose()?;
         Ok(Self {
             clock: Mutex::new(settings.now),

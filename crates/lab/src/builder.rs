@@ -15,7 +15,9 @@ use crate::{Lab, LabError};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct LabBuilder {
-    pub(crate) settings: Settings,
+    settings: Settings,
+    delegate: bool,
+    delegate_key: Option<KeyKind>,
     responder_url: String,
     hold: Duration,
 }
@@ -32,6 +34,8 @@ impl Default for LabBuilder {
                 rsa_scheme: RsaScheme::default(),
                 responder_id_by_name: true,
             },
+            delegate: false,
+            delegate_key: None,
             responder_url: "http://ocsp.lab.example/ocsp".to_owned(),
             hold: Duration::from_secs(10),
         }
@@ -44,10 +48,9 @@ impl LabBuilder {
         self.ca_key(kind).leaf_key(kind)
     }
 
-    /// Sets the kind of key of root and intermediate, and of the delegate if there is one.
+    /// Sets the kind of key of root and intermediate, and of a delegate that is given none.
     pub fn ca_key(mut self, kind: KeyKind) -> Self {
         self.settings.ca_key = kind;
-        self.settings.delegate = self.settings.delegate.map(|_| kind);
         self
     }
 
@@ -60,15 +63,14 @@ impl LabBuilder {
     /// Sets whether a delegated responder signs, with the kind of key of the CA. By default the
     /// intermediate itself signs.
     pub fn delegate(mut self, delegate: bool) -> Self {
-        self.settings.delegate = delegate.then_some(self.settings.ca_key);
+        self.delegate = delegate;
         self
     }
 
-    /// Has a delegated responder sign, with that kind of key. To be called after
-    /// [`Self::key`] and [`Self::ca_key`].
+    /// Has a delegated responder sign, with that kind of key.
     pub fn delegated(mut self, kind: KeyKind) -> Self {
-        self.settings.delegate = Some(kind);
-        self
+        self.delegate_key = Some(kind);
+        self.delegate(true)
     }
 
     /// Sets how long a response holds: `nextUpdate - thisUpdate`, to the second. The default is
@@ -129,7 +131,7 @@ impl LabBuilder {
     pub fn build(self) -> Result<Lab, LabError> {
         let ca_issuers = format!("{}/ca.der", self.responder_url.trim_end_matches("/ocsp"));
         let urls = Urls { responder: self.responder_url.clone(), ca_issuers };
-        Ok(Lab::new(Authority::new(&self.settings, urls)?.into(), None))
+        Ok(Lab::new(Authority::new(self.settings(), urls)?.into(), None))
     }
 
     /// Makes the lab, and starts its responder on a free port of 127.0.0.1, in a thread of its own.
@@ -145,8 +147,15 @@ impl LabBuilder {
             responder: format!("http://{address}/ocsp"),
             ca_issuers: format!("http://{address}/ca.der"),
         };
-        let authority = Authority::new(&self.settings, urls)?.into();
+        let authority = Authority::new(self.settings(), urls)?.into();
         let server = Server::start(listener, &authority, self.hold).map_err(LabError::Start)?;
         Ok(Lab::new(authority, Some(server)))
+    }
+
+    fn settings(&self) -> Settings {
+        let mut settings = self.settings.clone();
+        let kind = self.delegate_key.unwrap_or(settings.ca_key);
+        settings.delegate = self.delegate.then_some(kind);
+        settings
     }
 }

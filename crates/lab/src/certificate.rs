@@ -5,7 +5,7 @@
 //! 4.2.2.2.1). Which of them are made, and when, is `authority.rs`.
 
 use std::net::IpAddr;
-use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ pub(crate) fn before(time: UnixTime, duration: Duration) -> UnixTime {
     unix(time.as_secs().saturating_sub(duration.as_secs()))
 }
 
-/// A validity; both ends inclusive, as RFC 5280 has it.
-pub(crate) type Validity = Range<UnixTime>;
+/// The first and the last second of a certificate's validity (RFC 5280, 4.1.2.5).
+pub(crate) type Validity = RangeInclusive<UnixTime>;
 
 /// A certificate authority: its certificate, and the key that signs.
 #[derive(Debug)]
@@ -197,7 +197,7 @@ impl LeafRequest {
     /// Sets the first and the last second of validity.
     #[must_use]
     pub fn validity(mut self, not_before: UnixTime, not_after: UnixTime) -> Self {
-        self.validity = Some(not_before..not_after);
+        self.validity = Some(not_before..=not_after);
         self
     }
 
@@ -223,8 +223,8 @@ impl LeafRequest {
     ) -> Result<Leaf, LabError> {
         let validity = match self.validity {
             Some(validity) => validity,
-            None if self.expired => before(now, 91 * DAY)..before(now, DAY),
-            None => before(now, DAY / 24)..after(now, 90 * DAY),
+            None if self.expired => before(now, 91 * DAY)..=before(now, DAY),
+            None => before(now, DAY / 24)..=after(now, 90 * DAY),
         };
         let mut params = end_entity_params(&self.name, validity)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -245,8 +245,8 @@ impl LeafRequest {
         Ok(Leaf {
             name: self.name.into(),
             serial,
-            chain: [certificate, issuer.certificate.clone()].into(),
-            key: Arc::new(key.to_pkcs8()),
+            chain: Arc::new([certificate, issuer.certificate.clone()]),
+            key: Arc::new(key.to_pkcs8()?),
         })
     }
 }
@@ -263,7 +263,7 @@ pub(crate) struct Urls {
 pub struct Leaf {
     name: Arc<str>,
     serial: Arc<[u8]>,
-    chain: Arc<[CertificateDer<'static>]>,
+    chain: Arc<[CertificateDer<'static>; 2]>,
     key: Arc<PrivateKeyDer<'static>>,
 }
 
@@ -280,19 +280,19 @@ impl Leaf {
 
     /// The leaf certificate and the intermediate one, as a server sends them.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.chain
+        self.chain.as_slice()
     }
 
     /// The leaf certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
-        static NONE: CertificateDer<'static> = CertificateDer::from_slice(&[]);
-        // `LeafRequest::issue` makes the chain, and never an empty one.
-        self.chain.first().unwrap_or(&NONE)
+        let [leaf, _] = &*self.chain;
+        leaf
     }
 
     /// The certificate of who issued the leaf.
     pub fn issuer(&self) -> &CertificateDer<'static> {
-        self.chain.last().unwrap_or_else(|| self.certificate())
+        let [_, issuer] = &*self.chain;
+        issuer
     }
 
     /// A copy of the private key, as PKCS#8.
@@ -318,8 +318,8 @@ fn end_entity_params(name: &str, validity: Validity) -> Result<CertificateParams
     params.distinguished_name.push(DnType::OrganizationName, "certstatus lab");
     params.distinguished_name.push(DnType::CommonName, name);
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    params.not_before = epoch + Duration::from_secs(validity.start.as_secs());
-    params.not_after = epoch + Duration::from_secs(validity.end.as_secs());
+    params.not_before = epoch + Duration::from_secs(validity.start().as_secs());
+    params.not_after = epoch + Duration::from_secs(validity.end().as_secs());
     params.serial_number = Some(random_serial()?);
     params.use_authority_key_identifier_extension = true;
     Ok(params)

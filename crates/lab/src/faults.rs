@@ -103,6 +103,7 @@ pub enum Fault {
 /// What a correct client makes of a fault, if it sent a nonce and requires it, and else has the
 /// default limits and freshness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Effect {
     /// No answer arrives: the fetch fails.
     NoAnswer,

@@ -65,7 +65,7 @@ impl Lab {
             write(name, text.as_bytes())
         };
         let signatory = self.authority().signatory();
-        let signer_key = signatory.key.to_pkcs8();
+        let signer_key = signatory.key.to_pkcs8()?;
         let index: String =
             self.authority().statuses().iter().filter_map(|(s, e)| index_line(s, e)).collect();
         Ok(Files {

@@ -181,9 +181,20 @@ impl Key {
         &self.pair
     }
 
-    /// The key as PKCS#8.
-    pub(crate) fn to_pkcs8(&self) -> PrivateKeyDer<'static> {
-        PrivatePkcs8KeyDer::from(self.pair.serialized_der().to_vec()).into()
+    /// The key as PKCS#8, version 1 (RFC 5208): OpenSSL 3.0 does not read version 2, in which rcgen
+    /// has Ed25519 keys.
+    pub(crate) fn to_pkcs8(&self) -> Result<PrivateKeyDer<'static>, LabError> {
+        let der = match &self.signer {
+            Signer::Ed25519(key) => {
+                let written = key.to_pkcs8v1().map_err(|unspecified| LabError::Key {
+                    kind: self.kind,
+                    reason: unspecified.to_string(),
+                })?;
+                written.as_ref().to_vec()
+            }
+            Signer::Ecdsa(_) | Signer::Rsa(_) => self.pair.serialized_der().to_vec(),
+        };
+        Ok(PrivatePkcs8KeyDer::from(der).into())
     }
 
     /// Signs the data of a response.
@@ -254,5 +265,23 @@ mod tests {
         }
         let error = "dsa".parse::<KeyKind>().unwrap_err();
         assert!(error.to_string().contains("ecdsa-p256, ecdsa-p384"), "{error}");
+    }
+
+    #[test]
+    fn keys_are_written_in_version_1_of_pkcs8() {
+        for kind in KeyKind::ALL {
+            let key = Key::generate(kind).unwrap().to_pkcs8().unwrap();
+            let version: u8 = asn1::parse_single::<asn1::Sequence<'_>>(key.secret_der())
+                .and_then(|sequence| {
+                    sequence.parse(|p| {
+                        let version = p.read_element()?;
+                        p.read_element::<asn1::Sequence<'_>>()?;
+                        p.read_element::<&[u8]>()?;
+                        Ok(version)
+                    })
+                })
+                .unwrap_or_else(|error| panic!("{kind}: {error}"));
+            assert_eq!(version, 0, "{kind}");
+        }
     }
 }

@@ -95,7 +95,7 @@ impl Lab {
     /// The request about a certificate, without a nonce.
     ///
     /// # Errors
-    /// [`LabError::Core`] never, for a leaf of a lab.
+    /// [`LabError::Core`] when the leaf cannot be read, which does not happen to one of a lab.
     pub fn request(
         &self,
         leaf: &Leaf,
@@ -160,5 +160,25 @@ impl Lab {
     /// [`LabError::Certificate`] when it cannot be signed.
     pub fn crl(&self) -> Result<CertificateRevocationListDer<'static>, LabError> {
         self.authority.crl()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lab_can_be_shared_between_threads() {
+        fn shared<T: Clone + Send + Sync + 'static>(_: &T) {}
+        shared(&Lab::builder().build().unwrap());
+    }
+
+    #[test]
+    fn the_delegate_has_the_key_that_it_was_given_in_whatever_order() {
+        use crate::KeyKind::{EcdsaP384, Ed25519};
+        let given = Lab::builder().delegated(Ed25519).key(EcdsaP384).build().unwrap();
+        assert_eq!(given.authority.settings.delegate, Some(Ed25519));
+        let followed = Lab::builder().delegate(true).key(EcdsaP384).build().unwrap();
+        assert_eq!(followed.authority.settings.delegate, Some(EcdsaP384));
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use certstatus::message::{CertStatus, Extension, oid};
-use certstatus::time::unix;
+use rustls_pki_types::UnixTime;
 
 use crate::LabError;
 use crate::authority::{Authority, cert_id};
@@ -34,7 +34,7 @@ impl Spoiler {
     pub(crate) fn new(fault: Fault, authority: &Authority) -> Result<Self, LabError> {
         let settings = &authority.settings;
         let now = authority.now();
-        let validity = before(now, DAY)..after(now, 30 * DAY);
+        let validity = before(now, DAY)..=after(now, 30 * DAY);
         let stranger = match fault {
             Fault::DelegateOfAnotherCa | Fault::WrongIssuer => Some("certstatus lab stranger"),
             Fault::DelegateOfNamesake => Some(crate::authority::INTERMEDIATE),
@@ -51,11 +51,11 @@ impl Spoiler {
                 Some(stranger.delegate(kind, validity, true)?)
             }
             (Fault::ExpiredDelegate, _) => {
-                let past = before(now, 31 * DAY)..before(now, DAY);
+                let past = before(now, 31 * DAY)..=before(now, DAY);
                 Some(intermediate.delegate(kind, past, true)?)
             }
             (Fault::NotYetValidDelegate, _) => {
-                let future = after(now, DAY)..after(now, 31 * DAY);
+                let future = after(now, DAY)..=after(now, 31 * DAY);
                 Some(intermediate.delegate(kind, future, true)?)
             }
             (Fault::MissingSigner, _) => Some(intermediate.delegate(kind, validity, true)?),
@@ -76,24 +76,24 @@ impl Spoiler {
         }
         match self.fault {
             Fault::NoSingleResponse => draft.responses.clear(),
-            Fault::WrongSerial => self.name_another_serial(draft),
+            Fault::WrongSerial => name_another_serial(draft),
             Fault::WrongIssuer => self.name_another_issuer(draft)?,
             Fault::Expired => {
                 draft.produced_at = before(now, 8 * DAY);
-                set_times(draft, before(now, 8 * DAY).as_secs(), Some(before(now, DAY).as_secs()));
+                set_times(draft, before(now, 8 * DAY), Some(before(now, DAY)));
             }
             Fault::NotYetValid => {
                 let next_update = after(now, DAY + authority.settings.validity);
-                set_times(draft, after(now, DAY).as_secs(), Some(next_update.as_secs()));
+                set_times(draft, after(now, DAY), Some(next_update));
             }
-            Fault::NoNextUpdate => set_times(draft, now.as_secs(), None),
+            Fault::NoNextUpdate => set_times(draft, now, None),
             Fault::VeryOld => {
                 draft.produced_at = before(now, 30 * DAY);
-                set_times(draft, before(now, 30 * DAY).as_secs(), None);
+                set_times(draft, before(now, 30 * DAY), None);
             }
             Fault::InvertedTimes => {
                 let an_hour_ago = before(now, Duration::from_secs(3600));
-                set_times(draft, now.as_secs(), Some(an_hour_ago.as_secs()));
+                set_times(draft, now, Some(an_hour_ago));
             }
             Fault::ProducedInFuture => draft.produced_at = after(now, DAY),
             Fault::BadSignature => draft.spoil_signature = true,
@@ -113,7 +113,7 @@ impl Spoiler {
                 draft.extensions.push(Extension::nonce(b"this is not the nonce you sent!!"));
             }
             Fault::NonceMissing => draft.extensions.retain(|extension| extension.id != oid::NONCE),
-            Fault::DuplicateResponses => self.contradict(draft, authority),
+            Fault::DuplicateResponses => contradict(draft, authority),
             _ => {}
         }
         Ok(())
@@ -135,14 +135,6 @@ impl Spoiler {
         der
     }
 
-    fn name_another_serial(&self, draft: &mut Draft<'_>) {
-        for single in &mut draft.responses {
-            if let Some(last) = single.cert_id.serial_number.to_mut().last_mut() {
-                *last ^= 1;
-            }
-        }
-    }
-
     fn name_another_issuer(&self, draft: &mut Draft<'_>) -> Result<(), LabError> {
         let Some(stranger) = &self.stranger else { return Ok(()) };
         for single in &mut draft.responses {
@@ -153,23 +145,32 @@ impl Spoiler {
         }
         Ok(())
     }
+}
 
-    fn contradict(&self, draft: &mut Draft<'_>, authority: &Authority) {
-        let mut revoked = draft.responses.clone();
-        for single in &mut draft.responses {
-            single.cert_status = CertStatus::Good;
+fn name_another_serial(draft: &mut Draft<'_>) {
+    for single in &mut draft.responses {
+        if let Some(last) = single.cert_id.serial_number.to_mut().last_mut() {
+            *last ^= 1;
         }
-        for single in &mut revoked {
-            single.cert_status = authority.revoked(None);
-        }
-        draft.responses.append(&mut revoked);
     }
 }
 
-fn set_times(draft: &mut Draft<'_>, this_update: u64, next_update: Option<u64>) {
+/// Says that each certificate is good, and that it is revoked.
+fn contradict(draft: &mut Draft<'_>, authority: &Authority) {
+    let mut revoked = draft.responses.clone();
     for single in &mut draft.responses {
-        single.this_update = unix(this_update);
-        single.next_update = next_update.map(unix);
+        single.cert_status = CertStatus::Good;
+    }
+    for single in &mut revoked {
+        single.cert_status = authority.revoked(None);
+    }
+    draft.responses.append(&mut revoked);
+}
+
+fn set_times(draft: &mut Draft<'_>, this_update: UnixTime, next_update: Option<UnixTime>) {
+    for single in &mut draft.responses {
+        single.this_update = this_update;
+        single.next_update = next_update;
     }
 }
 
