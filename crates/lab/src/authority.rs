@@ -17,10 +17,11 @@ use rcgen::{CertificateRevocationListParams, RevocationReason, RevokedCertParams
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 
 use crate::LabError;
-use crate::certificate::{Ca, DAY, Leaf, LeafRequest, Responder, Urls, after, before};
+use crate::certificate::{Ca, DAY, Responder, after, before};
 use crate::draft::{Draft, Signatory};
 use crate::faults::Fault;
 use crate::key::{Key, KeyKind, RsaScheme};
+use crate::leaf::{Leaf, LeafRequest, Urls};
 use crate::spoil::Spoiler;
 
 /// The common name of the CA that issues the leaves.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 
 use crate::authority::{Authority, Settings};
-use crate::certificate::{DAY, Urls};
+use crate::certificate::DAY;
 use crate::key::{KeyKind, RsaScheme};
+use crate::leaf::Urls;
 use crate::responder::Server;
 use crate::{Lab, LabError};
 

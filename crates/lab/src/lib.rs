@@ -31,14 +31,15 @@ mod faults;
 mod files;
 mod key;
 mod lab;
+mod leaf;
 mod responder;
 mod spoil;
 
 pub use builder::LabBuilder;
-pub use certificate::{Leaf, LeafRequest};
 pub use error::{LabError, UnknownName};
 pub use faults::{Effect, Fault};
 pub use files::Files;
 pub use key::{KeyKind, RsaScheme};
 pub use lab::Lab;
+pub use leaf::{Leaf, LeafRequest};
 pub use responder::{RequestMethod, RequestRecord};
