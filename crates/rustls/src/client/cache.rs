@@ -32,9 +32,9 @@ pub struct CachedVerifier<'v> {
 impl<'v> CachedVerifier<'v> {
     /// A verifier that remembers up to `capacity` responses; with 0, none.
     ///
-    /// An entry takes the bytes of the response, the certificate and the issuer's name and key:
-    /// 2 to 4 KiB as they are in the field, and at most 192 KiB with the limits of this crate and
-    /// rustls, whatever a server sends.
+    /// An entry takes the bytes of the response, the certificate and the issuer's name and key: a
+    /// few KiB as CAs make them, and never more than 192 KiB under the default limit on responses
+    /// and that of rustls on certificates (64 KiB each), whatever a server sends.
     pub fn new(verifier: Verifier<'v>, capacity: usize) -> Self {
         Self { verifier, cache: bounded(capacity) }
     }

@@ -11,6 +11,7 @@
 mod cache;
 mod callback;
 mod client;
+mod events;
 mod examples;
 mod faults;
 mod path;

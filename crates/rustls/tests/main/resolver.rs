@@ -204,6 +204,39 @@ fn the_chain_is_not_copied_per_handshake() {
     assert!(Arc::ptr_eq(&keys[0], &keys[1]));
 }
 
+/// Makes a key anew for every handshake, of one leaf after the other.
+#[derive(Debug)]
+struct Fresh(Mutex<Vec<Leaf>>);
+
+impl ResolvesServerCert for Fresh {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let mut leaves = self.0.lock().unwrap();
+        leaves.rotate_left(1);
+        Some(certified(&leaves[0], None))
+    }
+}
+
+#[test]
+fn a_key_that_is_gone_is_never_taken_for_another() {
+    let lab = lab();
+    let leaves: Vec<_> = (0..3).map(|_| lab.leaf("localhost").unwrap()).collect();
+    let staple: Arc<[u8]> = b"the same for all".as_slice().into();
+    let inner = Arc::new(Fresh(Mutex::new(leaves.clone())));
+    let resolver =
+        StaplingResolver::on_status(inner, move |_, _| ServerDecision::Staple(Arc::clone(&staple)));
+    let recorder = Arc::new(Recorder(resolver, Mutex::default()));
+    for _ in 0..6 {
+        for (seen, outcome) in staples(&lab, recorder.clone()) {
+            outcome.accepted();
+            assert!(seen.is_some());
+        }
+    }
+    let keys = recorder.1.lock().unwrap();
+    for (at, key) in keys.iter().enumerate() {
+        assert_eq!(key.cert, leaves[(at + 1) % 3].chain(), "handshake {at}");
+    }
+}
+
 #[test]
 fn a_new_response_replaces_the_one_before() {
     let lab = lab();
