@@ -110,7 +110,7 @@ impl Sample {
         }
         let lab = lab.build().expect("the lab");
         let leaf = lab.leaf("bench.example").expect("a certificate");
-        let response = lab.respond(&leaf).expect("a response");
+        let response = lab.respond(&leaf);
         let issuer = lab.intermediate().to_vec();
         let x509 = |der: &[u8]| X509::from_der(der).expect("a certificate that OpenSSL reads");
         let mut chain = Stack::new().expect("a stack");

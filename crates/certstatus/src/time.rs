@@ -55,7 +55,7 @@ pub(crate) fn to_asn1(time: UnixTime) -> asn1::ParseResult<asn1::DateTime> {
 }
 
 /// A [`UnixTime`] from seconds since 1970-01-01T00:00:00Z.
-pub fn unix(seconds: u64) -> UnixTime {
+pub const fn unix(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(seconds))
 }
 

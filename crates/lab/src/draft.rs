@@ -34,6 +34,22 @@ impl<'a> Signatory<'a> {
     pub(crate) fn delegate(delegate: &'a Responder) -> Self {
         Self { certificate: &delegate.certificate, key: &delegate.key, embedded: true }
     }
+
+    /// Signs and encodes an answer, whatever it says; `spoil` turns a bit of the signature.
+    pub(crate) fn sign(
+        self,
+        data: ResponseData<'_>,
+        scheme: RsaScheme,
+        spoil: bool,
+    ) -> Result<Vec<u8>, LabError> {
+        let (algorithm, mut signature) = self.key.sign(&data.to_der(), scheme)?;
+        if spoil && let Some(last) = signature.last_mut() {
+            *last ^= 1;
+        }
+        let certs = if self.embedded { vec![self.certificate.to_vec()] } else { Vec::new() };
+        let basic = BasicOcspResponse::new(data, algorithm, signature, certs);
+        Ok(OcspResponse::Successful(basic).to_der())
+    }
 }
 
 /// An answer that is not signed yet.
@@ -80,22 +96,14 @@ impl<'a> Draft<'a> {
 
     /// Signs and encodes the answer.
     pub(crate) fn sign(self, scheme: RsaScheme, by_name: bool) -> Result<Vec<u8>, LabError> {
-        let Signatory { certificate: signer, key, embedded } = self.signatory;
+        let signatory = self.signatory;
         let data = ResponseData {
-            responder_id: responder_id(&Certificate::parse(signer)?, by_name),
+            responder_id: responder_id(&Certificate::parse(signatory.certificate)?, by_name),
             produced_at: self.produced_at,
             responses: self.responses,
             extensions: self.extensions,
         };
-        let (algorithm, mut signature) = key.sign(&data.to_der(), scheme)?;
-        if self.spoil_signature
-            && let Some(last) = signature.last_mut()
-        {
-            *last ^= 1;
-        }
-        let certs = if embedded { vec![signer.to_vec()] } else { Vec::new() };
-        let basic = BasicOcspResponse::new(data, algorithm, signature, certs);
-        Ok(OcspResponse::Successful(basic).to_der())
+        signatory.sign(data, scheme, self.spoil_signature)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use certstatus::message::{CertStatus, CrlReason, HashAlgorithm, OcspRequest};
+use certstatus::message::{CertStatus, CrlReason, HashAlgorithm, OcspRequest, ResponseData};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 
 use crate::authority::Authority;
@@ -134,6 +134,14 @@ impl Lab {
             return Ok(None);
         }
         self.authority.answer_with(request, Some(fault)).map(|answer| Some(answer.der))
+    }
+
+    /// Signs any answer, as it stands, with the key that signs this lab's answers.
+    ///
+    /// # Errors
+    /// [`LabError::Sign`] when the key does not sign.
+    pub fn sign(&self, data: ResponseData<'_>) -> Result<Vec<u8>, LabError> {
+        self.authority.signatory().sign(data, self.authority.settings.rsa_scheme, false)
     }
 
     /// Sets the fault with which the HTTP responder answers from now on. Without a responder this

@@ -12,4 +12,3 @@ mod faults;
 mod http;
 mod responses;
 mod support;
-mod vectors;
