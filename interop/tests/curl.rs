@@ -13,7 +13,8 @@ with_rsa_and_ecdsa!(curl_believes_our_good_staples_and_no_others);
 /// `CURLE_SSL_INVALIDCERTSTATUS`.
 const INVALID_CERT_STATUS: i32 = 91;
 
-fn curl(server: &Server, files: &Files, version: Version, more: &[&str]) -> Finished {
+/// curl's call of our server, of that version of TLS and no other.
+pub(crate) fn curl(server: &Server, files: &Files, version: Version, more: &[&str]) -> Finished {
     let port = server.port();
     let url = format!("https://{NAME}:{port}/");
     let resolve = format!("{NAME}:{port}:127.0.0.1");

@@ -4,7 +4,13 @@
 //! is not installed is a failure. Where peers disagree with each other, the RFC or the man page
 //! rules, and the test says so.
 
+#![forbid(unsafe_code)]
+// Every function here is part of a test: what cannot go on ends with what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::print_stderr, reason = "what a loop was about, for the reader of a failed test")]
+
 mod curl;
+mod disagreements;
 mod gnutls;
 mod harness;
 mod nginx;

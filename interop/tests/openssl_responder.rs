@@ -140,6 +140,7 @@ fn nonces_come_back(Statuses { lab, leaves: [(leaf, _), ..] }: &Statuses) {
     let (ours, other) = ([0xa5; 32], [0x5a; 32]);
     let answer = sign(&files, &request.clone().with_nonce(&ours).to_der(), &[]);
     judge(leaf, &answer, Nonce::Required(&ours)).unwrap();
+    judge(leaf, &answer, Nonce::IfPresent(&ours)).unwrap();
     let refused = judge(leaf, &answer, Nonce::Required(&other)).unwrap_err();
     assert!(matches!(refused, Error::Extension(ExtensionError::NonceMismatch { .. })));
     let without = sign(&files, &request.to_der(), &[]);
@@ -167,4 +168,18 @@ fn signatures_of_other_kinds(Statuses { lab, leaves: [(leaf, _), ..] }: &Statuse
     let spoiled = sign(&files, &request, &["-badsig"]);
     assert!(OcspResponse::parse(&spoiled, &Limits::default()).is_ok());
     assert!(judge(leaf, &spoiled, Nonce::NotSent).is_err());
+}
+
+/// OpenSSL signs with SHA-256 by every kind of ECDSA key; Ed25519 has a digest of its own.
+#[test]
+fn we_verify_every_kind_of_key_with_which_openssl_signs() {
+    for kind in [KeyKind::EcdsaP384, KeyKind::EcdsaP521, KeyKind::Rsa3072, KeyKind::Ed25519] {
+        let statuses = Statuses::new(kind, true);
+        let (leaf, _) = &statuses.leaves[0];
+        let files = Files::of(&statuses.lab, leaf);
+        let request = statuses.lab.request(leaf, HashAlgorithm::Sha256).unwrap().to_der();
+        let verified = judge(leaf, &sign(&files, &request, &[]), Nonce::NotSent)
+            .unwrap_or_else(|e| panic!("{kind}: {e}"));
+        assert_eq!((verified.status(), verified.signer()), (CertStatus::Good, Signer::Delegate));
+    }
 }

@@ -4,10 +4,11 @@ use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use certstatus::Policy;
+use certstatus_lab::Lab;
 use certstatus_rustls::StatusVerifier;
 use rustls::{CertificateError, ClientConfig, ClientConnection, Error, RootCertStore};
 
-use super::pki::{Case, NAME, Pki, Version, provider};
+use super::pki::{Case, NAME, Version, provider};
 use super::process::PATIENCE;
 
 /// How a handshake with a server came out.
@@ -42,9 +43,9 @@ impl Handshake {
 }
 
 /// Shakes hands with the server at that port of 127.0.0.1, and requires that it staples.
-pub(crate) fn connect(pki: &Pki, port: u16, version: Version) -> Handshake {
+pub(crate) fn connect(lab: &Lab, port: u16, version: Version) -> Handshake {
     let mut roots = RootCertStore::empty();
-    roots.add(pki.lab().root().clone()).expect("the lab's root is a trust anchor");
+    roots.add(lab.root().clone()).expect("the lab's root is a trust anchor");
     let decision = Arc::new(Mutex::new(String::new()));
     let observed = Arc::clone(&decision);
     let verifier = StatusVerifier::builder(Arc::new(roots), provider())

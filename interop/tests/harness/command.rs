@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use super::files::Files;
-use super::pki::{NAME, Version};
+use super::pki::{Case, NAME, Version};
 use super::process::{Finished, Program};
 
 /// The command.
@@ -27,11 +27,22 @@ pub(crate) fn run(args: &[&str]) -> Finished {
     program().run(args)
 }
 
-/// `certstatus check` of the server at that port of 127.0.0.1.
-pub(crate) fn check(files: &Files, port: u16, version: Version) -> Finished {
+/// Asserts what `certstatus check` makes of the server at that port of 127.0.0.1: its exit code, and
+/// in its JSON that it spoke that version of TLS, verified the chain and saw the staple.
+#[track_caller]
+pub(crate) fn check(files: &Files, port: u16, version: Version, case: Case) {
     let (root, address) = (files.root(), format!("127.0.0.1:{port}"));
-    let target = format!("{NAME}:{port}");
-    run(&["check", "--ca-file", &root, "--tls", version.number(), "--connect", &address, &target])
+    let options = ["check", "--json", "--ca-file", &root, "--tls", version.number()];
+    let target = ["--connect", &address, &format!("{NAME}:{port}")];
+    let done = run(&[&options[..], &target].concat());
+    done.exits(case.exit_code());
+    let report: serde_json::Value = serde_json::from_slice(done.stdout())
+        .unwrap_or_else(|e| panic!("this is not JSON: {e}\n{done}"));
+    let connection = &report["connection"];
+    assert_eq!(connection["tls_version"], format!("TLS {}", version.number()), "{done}");
+    assert_eq!(report["chain"]["verified"], true, "{done}");
+    let stapled = connection["stapled_bytes"].as_u64().unwrap_or(0);
+    assert_eq!(stapled > 0, case != Case::Missing, "{done}");
 }
 
 /// Builds the command to `path`, which is `TARGET/PROFILE/certstatus`. It is up to date most of the

@@ -39,6 +39,16 @@ impl Case {
             Self::Missing => 6,
         }
     }
+
+    /// The alert with which a client refuses that requires a staple: `certificate_revoked` or
+    /// `bad_certificate_status_response` (RFC 8446, 6).
+    pub(crate) fn alert(self) -> Option<u8> {
+        match self {
+            Self::Good => None,
+            Self::Revoked => Some(44),
+            Self::Expired | Self::Missing => Some(113),
+        }
+    }
 }
 
 /// A version of TLS.

@@ -5,8 +5,9 @@
 //! one for as long as the value lives. Both drain the pipes in threads of their own, so that no
 //! child waits for a reader.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -59,29 +60,17 @@ impl Program {
         command
     }
 
-    /// Runs the program to its end with nothing on its standard input.
-    pub(crate) fn run<A: AsRef<std::ffi::OsStr>>(
-        &self,
-        args: impl IntoIterator<Item = A>,
-    ) -> Finished {
-        self.run_with_input(args, b"")
-    }
-
-    /// Runs the program to its end with `input` on its standard input.
-    pub(crate) fn run_with_input<A: AsRef<std::ffi::OsStr>>(
-        &self,
-        args: impl IntoIterator<Item = A>,
-        input: &[u8],
-    ) -> Finished {
+    /// Runs the program to its end with these arguments and nothing on its standard input.
+    pub(crate) fn run<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Finished {
         let mut command = self.call();
         command.args(args);
-        let mut daemon = Daemon::spawn(command, Stdio::piped());
-        if let Some(mut stdin) = daemon.child.stdin.take() {
-            // A program that ends without reading all of it says so by its exit code.
-            let _ = stdin.write_all(input);
-        }
-        daemon.finish()
+        run(command)
     }
+}
+
+/// Runs a program to its end with nothing on its standard input.
+pub(crate) fn run(command: Command) -> Finished {
+    Daemon::start(command).finish()
 }
 
 /// What a program left behind.
@@ -170,12 +159,8 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     /// Starts a program with nothing on its standard input.
-    pub(crate) fn start(command: Command) -> Self {
-        Self::spawn(command, Stdio::null())
-    }
-
-    fn spawn(mut command: Command, stdin: Stdio) -> Self {
-        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub(crate) fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let call = format!("{command:?}");
         let mut child =
             command.spawn().unwrap_or_else(|e| panic!("{call} could not be started: {e}"));
@@ -242,8 +227,8 @@ impl Daemon {
         Finished {
             call: self.call.clone(),
             code: status.code(),
-            stdout: self.stdout.to_end(),
-            stderr: self.stderr.to_end(),
+            stdout: self.stdout.all(),
+            stderr: self.stderr.all(),
         }
     }
 }
@@ -259,6 +244,9 @@ impl Drop for Daemon {
         // Both fail only for a child that has ended, which is what is wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("beside the test that failed ran\n{self}");
+        }
     }
 }
 
@@ -287,7 +275,7 @@ impl Captured {
     }
 
     /// All of it, once the program has ended.
-    fn to_end(&mut self) -> Vec<u8> {
+    fn all(&mut self) -> Vec<u8> {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
         }

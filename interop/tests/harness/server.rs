@@ -37,23 +37,27 @@ impl Server {
     /// Serves the certificate of that case, and staples what belongs to it.
     ///
     /// What is current goes through a [`StapledKey`], which takes nothing else; what has expired
-    /// goes through the callback of a [`StaplingResolver`], which sends what it is told.
+    /// can only go through a callback.
     pub(crate) fn start(pki: &Pki, case: Case, version: Version) -> Self {
-        let key = load(pki.leaf(case));
+        let leaf = pki.leaf(case);
         match (case, pki.staple(case)) {
-            (_, None) => Self::without_staple(pki.leaf(case), version),
-            (Case::Expired, Some(staple)) => {
-                let staple: Arc<[u8]> = staple.into();
-                let inner = Arc::new(SingleCertAndKey::from(key));
-                let callback = move |_: &Hello<'_>, _: &_| ServerDecision::Staple(staple.clone());
-                Self::serve(Arc::new(StaplingResolver::on_status(inner, callback)), version)
-            }
+            (_, None) => Self::without_staple(leaf, version),
+            (Case::Expired, Some(staple)) => Self::with_any_staple(leaf, staple, version),
             (_, Some(staple)) => {
-                let stapled = StapledKey::new(Arc::new(key)).staple_any_status();
-                stapled.set(pki.verify(pki.leaf(case), staple)).expect("the staple fits");
+                let stapled = StapledKey::new(Arc::new(load(leaf))).staple_any_status();
+                stapled.set(pki.verify(leaf, staple)).expect("the staple fits");
                 Self::serve(Arc::new(stapled), version)
             }
         }
+    }
+
+    /// Serves a certificate, and staples these bytes through the callback of a
+    /// [`StaplingResolver`], which sends what it is told.
+    pub(crate) fn with_any_staple(leaf: &Leaf, staple: &[u8], version: Version) -> Self {
+        let staple: Arc<[u8]> = staple.into();
+        let inner = Arc::new(SingleCertAndKey::from(load(leaf)));
+        let callback = move |_: &Hello<'_>, _: &_| ServerDecision::Staple(staple.clone());
+        Self::serve(Arc::new(StaplingResolver::on_status(inner, callback)), version)
     }
 
     /// Serves a certificate and staples nothing.
