@@ -82,7 +82,7 @@ impl Judgement {
             None => "",
             Some(_) => " Without a verified chain its staple cannot be judged.",
         };
-        let summary = format!("{host} is not to be trusted: {note}.{staple}");
+        let summary = format!("The chain of {host} does not verify: {note}.{staple}");
         let error = Some(Problem { stage: "chain".to_owned(), message: note.clone() });
         let next = chain::advise(error_of, &presented.chain);
         Self { outcome: Outcome::Failed, summary, note, error, next }
