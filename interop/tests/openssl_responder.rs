@@ -53,7 +53,7 @@ fn fetch(files: &Files, port: u16, more: &[&str]) -> Finished {
     command::run(&args)
 }
 
-/// By GET and POST, with a nonce and without, signed by a delegate and by the CA itself.
+/// By GET and POST, with a nonce that must come back and without, signed by a delegate and by the CA itself.
 fn we_fetch_from_openssl(kind: KeyKind) {
     for delegate in [false, true] {
         let Statuses { lab, leaves } = Statuses::new(kind, delegate);
@@ -61,8 +61,11 @@ fn we_fetch_from_openssl(kind: KeyKind) {
         let (_responder, port) = respond(&of_lab, &["-ndays", "1"]);
         for (leaf, code) in &leaves {
             let files = Files::of(&lab, leaf);
-            for how in [&[][..], &["--post"], &["--nonce"], &["--nonce", "--post"]] {
-                fetch(&files, port, how).exits(*code);
+            // What has a nonce no cache can answer, so that GET has no use.
+            for (how, words) in
+                [(&[][..], "by GET"), (&["--post"], "by POST"), (&["--nonce"], "by POST")]
+            {
+                fetch(&files, port, how).exits(*code).says(words);
             }
         }
         let out = of_lab.path("fetched.der");
