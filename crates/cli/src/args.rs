@@ -20,12 +20,13 @@ pub(crate) struct Cli {
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
 
-    /// When to use colours. NO_COLOR is honoured while this is `auto`.
+    /// Use colours `always`, `never`, or with `auto` on a terminal unless NO_COLOR is set.
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
         default_value = "auto",
+        hide_possible_values = true,
         help_heading = "Output"
     )]
     pub(crate) color: Color,

@@ -55,11 +55,6 @@ impl Failure {
         self.outcome
     }
 
-    /// The step that failed.
-    pub(crate) fn stage(&self) -> &str {
-        &self.stage
-    }
-
     /// The failure as a report of that command.
     pub(crate) fn report<'a>(&'a self, command: &'a str, now: UnixTime) -> FailureReport<'a> {
         FailureReport {

@@ -105,7 +105,8 @@ fn page(command: &clap::Command, name: &str) -> io::Result<Vec<u8>> {
     // A built command knows the name of its page: `certstatus-check`.
     let command = command.clone();
     let examples = examples_of(name.strip_prefix("certstatus-").unwrap_or(""));
-    let has_subcommands = command.has_subcommands();
+    let (has_subcommands, has_version) =
+        (command.has_subcommands(), command.get_version().is_some());
     let man = Man::new(command).manual("certstatus");
     let mut out = Vec::new();
     man.render_title(&mut out)?;
@@ -121,7 +122,10 @@ fn page(command: &clap::Command, name: &str) -> io::Result<Vec<u8>> {
     for (what, example) in examples {
         own.control("TP", []);
         own.text([roman(format!("{what}:"))]);
+        // A command is not to be spread over the line.
+        own.control("nf", []);
         own.text([bold(*example)]);
+        own.control("fi", []);
     }
     own.control("SH", ["EXIT STATUS"]);
     for outcome in Outcome::BY_CODE {
@@ -130,7 +134,9 @@ fn page(command: &clap::Command, name: &str) -> io::Result<Vec<u8>> {
         own.text([roman(outcome.meaning())]);
     }
     own.to_writer(&mut out)?;
-    man.render_version_section(&mut out)?;
+    if has_version {
+        man.render_version_section(&mut out)?;
+    }
     Ok(out)
 }
 

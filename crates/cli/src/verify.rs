@@ -159,7 +159,8 @@ mod tests {
 
     /// A lab of fixed time, made once: its keys take a while.
     fn vector() -> &'static (Vec<u8>, Vec<u8>, Vec<u8>) {
-        static VECTOR: std::sync::OnceLock<(Vec<u8>, Vec<u8>, Vec<u8>)> = std::sync::OnceLock::new();
+        static VECTOR: std::sync::OnceLock<(Vec<u8>, Vec<u8>, Vec<u8>)> =
+            std::sync::OnceLock::new();
         VECTOR.get_or_init(|| {
             let lab = certstatus_lab::Lab::builder().delegate(true).now(NOW).build().unwrap();
             let leaf = lab.leaf("localhost").unwrap();
@@ -171,7 +172,8 @@ mod tests {
 
     fn verify(response: &[u8]) -> Outcome {
         let (leaf, issuer, _) = vector();
-        let (leaf, issuer) = (Certificate::parse(leaf).unwrap(), Certificate::parse(issuer).unwrap());
+        let (leaf, issuer) =
+            (Certificate::parse(leaf).unwrap(), Certificate::parse(issuer).unwrap());
         let report = judge(response, &leaf, &issuer, Freshness::default(), NOW);
         serde_json::to_string(&report).unwrap();
         let output = Output::new(false, anstream::ColorChoice::Never);

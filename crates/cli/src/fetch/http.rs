@@ -66,20 +66,18 @@ pub(crate) enum HttpError {
     Connect { url: String, reason: String },
     #[error("the answer of {url} broke off: {reason}")]
     Broken { url: String, reason: String },
-    #[error("{url} answered with HTTP {status}{}", page(*.html))]
+    #[error("{url} answered with HTTP {status}{}", if *.html { " and an HTML page" } else { "" })]
     Status { url: String, status: StatusCode, html: bool },
     #[error(
-        "{url} answered with {found}{}, where {wanted} is due", page(*.html)
+        "{url} answered with an HTML page, such as an error or login page, where {wanted} is due"
     )]
-    MediaType { url: String, found: String, wanted: &'static str, html: bool },
+    Html { url: String, wanted: &'static str },
+    #[error("{url} answered with {found}, where {wanted} is due")]
+    MediaType { url: String, found: String, wanted: &'static str },
     #[error("{url} answered with {length} bytes or more, and at most {limit} are read")]
     TooLong { url: String, length: usize, limit: usize },
     #[error("{url} answered with no certificate in DER or PEM")]
     NoCertificate { url: String },
-}
-
-fn page(html: bool) -> &'static str {
-    if html { " and an HTML page, as error pages and login pages are" } else { "" }
 }
 
 /// Asks responders, and fetches certificates.
@@ -135,16 +133,16 @@ impl Http {
 
     async fn receive(&self, request: RequestBuilder, url: &str) -> Result<Vec<u8>, HttpError> {
         let response = self.send(request.header(ACCEPT, RESPONSE_MEDIA_TYPE), url).await?;
-        let found = media_type(response.headers());
-        if found != RESPONSE_MEDIA_TYPE {
-            return Err(HttpError::MediaType {
-                url: url.to_owned(),
-                html: is_html(&found),
-                found: if found.is_empty() { "no media type".to_owned() } else { found },
-                wanted: RESPONSE_MEDIA_TYPE,
-            });
+        let (url_owned, wanted) = (|| url.to_owned(), RESPONSE_MEDIA_TYPE);
+        match media_type(response.headers()) {
+            found if found == wanted => self.body(response, url).await,
+            found if is_html(&found) => Err(HttpError::Html { url: url_owned(), wanted }),
+            found if found.is_empty() => {
+                let found = "no media type".to_owned();
+                Err(HttpError::MediaType { url: url_owned(), found, wanted })
+            }
+            found => Err(HttpError::MediaType { url: url_owned(), found, wanted }),
         }
-        self.body(response, url).await
     }
 
     /// Fetches the certificates at a `caIssuers` URL: DER or PEM, whatever media type they come as.

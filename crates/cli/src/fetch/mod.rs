@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use certstatus::{Certificate, Issuer, VerifiedResponse};
+use rustls_pki_types::UnixTime;
 use serde::Serialize;
 
 use crate::args::examples;
@@ -276,7 +277,7 @@ fn arrived(
     fetched: Fetched,
     issuer_source: String,
 ) -> Result<FetchReport, Failure> {
-    let Fetched { verified, url, method, nonce_returned, failed } = fetched;
+    let Fetched { verified, url, method, judged_at, nonce_returned, failed } = fetched;
     let written = match &args.out {
         Some(path) if input::is_stdin(path) => {
             output.write_bytes(verified.der())?;
@@ -289,7 +290,7 @@ fn arrived(
         None => None,
     };
     let response = verified.shared_der();
-    let status = report(query, &response, &Ok(verified));
+    let status = report(query, &response, &Ok(verified), judged_at);
     let fetched = Some(FetchedFacts { url, method, nonce_returned, written });
     let failed_attempts = failed.iter().map(Attempt::facts).collect();
     Ok(FetchReport { status, fetched, failed_attempts, issuer_source })
@@ -305,8 +306,8 @@ fn missed(
     let failed_attempts: Vec<AttemptFacts> = failed.iter().map(Attempt::facts).collect();
     let untrusted = failed.iter().position(|attempt| attempt.error.is_untrusted());
     match untrusted.map(|at| failed.swap_remove(at).error) {
-        Some(AttemptError::Untrusted { error, response }) => {
-            let status = report(query, &response, &Err(error));
+        Some(AttemptError::Untrusted { error, response, judged_at }) => {
+            let status = report(query, &response, &Err(error), judged_at);
             Ok(FetchReport { status, fetched: None, failed_attempts, issuer_source })
         }
         _ => Err(unreachable(&failed_attempts)),
@@ -329,7 +330,7 @@ fn report(
     query: &Query<'_>,
     response: &[u8],
     result: &Result<VerifiedResponse, certstatus::Error>,
+    now: UnixTime,
 ) -> StatusReport {
-    let (freshness, now) = (query.freshness, query.now);
-    StatusReport::new("fetch", query.certificate, response, result, freshness, now)
+    StatusReport::new("fetch", query.certificate, response, result, query.freshness, now)
 }

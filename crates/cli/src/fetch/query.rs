@@ -3,12 +3,15 @@
 //! The responders are asked in turn until one gives a response that verifies. Each answer is
 //! verified here, so that nothing leaves this module that is not to be trusted.
 
+use std::time::{Duration, Instant};
+
 use certstatus::message::{CertId, HashAlgorithm, NONCE_RECOMMENDED_LENGTH, OcspRequest};
+use certstatus::time::unix;
 use certstatus::{Certificate, Freshness, Issuer, Nonce, VerifiedResponse, Verifier};
 use rustls_pki_types::UnixTime;
 use serde::Serialize;
 
-use super::http::{Http, HttpError, Method};
+use super::http::{Answer, Http, HttpError, Method};
 use crate::issuer::algorithms;
 
 /// Whether a nonce is sent (RFC 9654), and whether it must come back.
@@ -39,7 +42,8 @@ pub(crate) struct Query<'a> {
     pub(crate) nonce: NonceMode,
     /// How old a response may be.
     pub(crate) freshness: Freshness,
-    /// The time by which responses are judged.
+    /// The time when this is asked. Responses are judged as of when they come: the time that asking
+    /// takes is added.
     pub(crate) now: UnixTime,
 }
 
@@ -52,6 +56,8 @@ pub(crate) struct Fetched {
     pub(crate) url: String,
     /// How it was asked.
     pub(crate) method: Method,
+    /// The time by which it was judged.
+    pub(crate) judged_at: UnixTime,
     /// Whether the nonce that was sent came back; `None` when none was sent.
     pub(crate) nonce_returned: Option<bool>,
     /// The responders before it, and why they did not serve.
@@ -80,20 +86,9 @@ pub(crate) enum AttemptError {
         error: certstatus::Error,
         /// What came.
         response: Vec<u8>,
+        /// The time by which it was judged.
+        judged_at: UnixTime,
     },
-}
-
-impl From<HttpError> for AttemptError {
-    /// An endless body is an answer as well: the verifier would refuse it as too long.
-    fn from(error: HttpError) -> Self {
-        match error {
-            HttpError::TooLong { length, limit, .. } => Self::Untrusted {
-                error: certstatus::Error::TooLarge { length, limit },
-                response: Vec::new(),
-            },
-            other => Self::Http(other),
-        }
-    }
 }
 
 /// An attempt in the JSON.
@@ -161,12 +156,15 @@ pub(crate) async fn fetch_status(http: &Http, query: &Query<'_>) -> Result<Fetch
     };
     let verifier = Verifier::new(algorithms()).freshness(query.freshness).nonce(expected);
     let (der, post) = (request.to_der(), query.post || nonce.is_some());
-    let mut failed = Vec::new();
+    let (begun, mut failed) = (Instant::now(), Vec::new());
     for url in query.urls {
-        match ask(http, query, &verifier, url, &der, post).await {
+        let answer = http.ask(url, &der, post).await;
+        let judged_at = later(query.now, begun.elapsed());
+        match judge(query, &verifier, answer, judged_at) {
             Ok((verified, method)) => {
                 let nonce_returned = nonce.is_some().then(|| has_nonce(verified.der()));
-                return Ok(Fetched { verified, url: url.clone(), method, nonce_returned, failed });
+                let url = url.clone();
+                return Ok(Fetched { verified, url, method, judged_at, nonce_returned, failed });
             }
             Err(error) => failed.push(Attempt { url: url.clone(), error }),
         }
@@ -174,19 +172,33 @@ pub(crate) async fn fetch_status(http: &Http, query: &Query<'_>) -> Result<Fetch
     Err(failed)
 }
 
-async fn ask(
-    http: &Http,
+/// `now` after that long, rounded up: a responder that signs in this very second does not sign in
+/// the future.
+fn later(now: UnixTime, elapsed: Duration) -> UnixTime {
+    let seconds = elapsed.as_secs() + u64::from(elapsed.subsec_nanos() > 0);
+    unix(now.as_secs().saturating_add(seconds))
+}
+
+fn judge(
     query: &Query<'_>,
     verifier: &Verifier<'_>,
-    url: &str,
-    request: &[u8],
-    post: bool,
+    answer: Result<Answer, HttpError>,
+    judged_at: UnixTime,
 ) -> Result<(VerifiedResponse, Method), AttemptError> {
-    let answer = http.ask(url, request, post).await.map_err(AttemptError::from)?;
-    match verifier.verify(&answer.body, query.certificate, query.issuer, query.now) {
-        Ok(verified) => Ok((verified, answer.method)),
-        Err(error) => Err(AttemptError::Untrusted { error, response: answer.body }),
-    }
+    let (error, response) = match answer {
+        Ok(Answer { body, method }) => {
+            match verifier.verify(&body, query.certificate, query.issuer, judged_at) {
+                Ok(verified) => return Ok((verified, method)),
+                Err(error) => (error, body),
+            }
+        }
+        // An endless body is an answer as well: the verifier would refuse it as too long.
+        Err(HttpError::TooLong { length, limit, .. }) => {
+            (certstatus::Error::TooLarge { length, limit }, Vec::new())
+        }
+        Err(error) => return Err(AttemptError::Http(error)),
+    };
+    Err(AttemptError::Untrusted { error, response, judged_at })
 }
 
 /// The nonce was compared when the response was verified; this only tells whether there was one.

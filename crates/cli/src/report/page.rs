@@ -33,11 +33,6 @@ impl Page {
         &self.text
     }
 
-    /// Whether more than ASCII may be shown.
-    pub(crate) fn is_unicode(&self) -> bool {
-        self.unicode
-    }
-
     /// The verdict: its word in colour, then the sentence.
     pub(crate) fn verdict(&mut self, verdict: &Verdict) {
         let style = outcome_style(verdict.outcome);

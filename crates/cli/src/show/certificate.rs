@@ -64,7 +64,7 @@ impl CertificateShown {
         );
         page.field("public key", &self.public_key);
         let (algorithm, length) = (&self.signature_algorithm, self.signature_length);
-        page.field("signed by", format!("{algorithm}, {length} bytes"));
+        page.field("signed with", format!("{algorithm}, {length} bytes"));
         page.field("signature", &self.signature);
         page.field("length", format!("{} bytes", self.length));
         extension::render(page, "extensions", &self.extensions);

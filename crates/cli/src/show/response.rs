@@ -96,7 +96,7 @@ impl ResponseShown {
         match &self.basic {
             Some(basic) => basic.render(page, now),
             None => {
-                page.sentence("The responder gives no answer but this error, which is not signed.")
+                page.sentence("The responder gives no answer but this error, which is not signed.");
             }
         }
     }
@@ -129,7 +129,7 @@ impl BasicShown {
         page.time("producedAt", self.produced_at.0, now);
         page.field("nonce", self.nonce.as_deref().unwrap_or("none"));
         let (algorithm, length) = (&self.signature_algorithm, self.signature_length);
-        page.field("signed by", format!("{algorithm}, {length} bytes"));
+        page.field("signed with", format!("{algorithm}, {length} bytes"));
         page.field("signature", &self.signature);
         extension::render(page, "extensions", &self.extensions);
         for (at, single) in self.responses.iter().enumerate() {

@@ -1,0 +1,25 @@
+//! The real binary against the lab: every command, every exit code, both forms of output.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is how a failure is told"
+)]
+
+mod check;
+mod check_connect;
+mod check_fetch;
+mod check_many;
+mod check_starttls;
+mod demo;
+mod fetch;
+mod net;
+mod output;
+mod pages;
+mod server;
+mod show;
+mod support;
+mod verify;

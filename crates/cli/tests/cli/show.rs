@@ -1,0 +1,114 @@
+//! `certstatus show`.
+
+use certstatus::message::{CrlReason, Extension, HashAlgorithm, OcspRequest, oid};
+use certstatus_lab::{Fault, Lab, LeafRequest};
+
+use super::support::{Bench, certstatus, pem, run, run_json};
+
+fn show(path: &std::path::Path) -> assert_cmd::Command {
+    let mut command = certstatus(&["show"]);
+    command.arg(path);
+    command
+}
+
+#[test]
+fn a_response_is_shown_whole() {
+    let bench = Bench::new();
+    bench.lab.revoke(&bench.leaf, Some(CrlReason::Superseded));
+    let path = bench.write("response.der", bench.lab.respond(&bench.leaf));
+    let ended = run(show(&path));
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    for expected in [
+        "NOT VERIFIED",
+        "successful",
+        "revoked",
+        "superseded",
+        "SHA-1",
+        "thisUpdate",
+        "Certificate 1 of 1 in it",
+        "OCSP signing",
+        "no check",
+        "ecdsa-with-SHA256",
+        &certstatus::hex(bench.leaf.serial()),
+    ] {
+        assert!(ended.stdout.contains(expected), "{expected}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn the_json_of_a_response_has_its_fields() {
+    let bench = Bench::new();
+    let (code, json) = run_json(show(&bench.files.staple_der));
+    assert_eq!((code, json["verdict"]["outcome"].as_str()), (0, Some("done")));
+    let response = &json["contents"][0];
+    assert_eq!(response["kind"], "response");
+    assert_eq!(response["response_status"], "successful");
+    let basic = &response["basic"];
+    assert_eq!(basic["responses"][0]["status"], "good");
+    assert_eq!(basic["responses"][0]["cert_id"]["serial"], certstatus::hex(bench.leaf.serial()));
+    assert_eq!(
+        basic["signature"].as_str().unwrap().len(),
+        2 * basic["signature_length"].as_u64().unwrap() as usize
+    );
+    assert_eq!(basic["certificates"].as_array().unwrap().len(), 1);
+    assert!(basic["responder"]["key"].is_string() || basic["responder"]["name"].is_string());
+}
+
+#[test]
+fn a_request_is_shown_whole_from_standard_input_and_as_pem() {
+    let bench = Bench::new();
+    let cert_id =
+        bench.lab.request(&bench.leaf, HashAlgorithm::Sha256).unwrap().requests.remove(0).cert_id;
+    let mut request = OcspRequest::new(cert_id).with_nonce(&[0xab; 32]);
+    let unknown = [4, 3, 1, 2, 3];
+    // An identifier that nobody knows: its value is shown as it is.
+    let id = oid::EXTENDED_REVOKE;
+    request.extensions.push(Extension { id, critical: true, value: unknown.to_vec().into() });
+    let der = request.to_der();
+    let mut command = certstatus(&["show", "-"]);
+    command.write_stdin(der.clone());
+    let ended = run(command);
+    for expected in ["SHA-256", &"ab".repeat(32), "extended revoke", "critical", "0403010203"] {
+        assert!(ended.stdout.contains(expected), "{expected}: {}", ended.stdout);
+    }
+    let (_, json) = run_json(show(&bench.write("request.pem", pem("OCSP REQUEST", &der))));
+    assert_eq!(json["contents"][0]["kind"], "request");
+    assert_eq!(json["contents"][0]["nonce"], "ab".repeat(32));
+    assert_eq!(json["contents"][0]["extensions"][1]["critical"], true);
+}
+
+#[test]
+fn of_a_certificate_what_matters_for_its_status_is_shown() {
+    let bench = Bench::with(Lab::builder(), LeafRequest::new("localhost").must_staple());
+    let ended = run(show(&bench.files.cert_pem));
+    for expected in [bench.lab.responder_url(), "ca.der", "yes (RFC 7633)", "server authentication"]
+    {
+        assert!(ended.stdout.contains(expected), "{expected}: {}", ended.stdout);
+    }
+    let (_, json) = run_json(show(&bench.files.chain_pem));
+    let contents = json["contents"].as_array().unwrap();
+    assert_eq!(contents.len(), 2, "both certificates of the chain");
+    assert_eq!(contents[0]["must_staple"], true);
+    let (_, json) = run_json(show(&bench.files.key_pem));
+    assert_eq!(json["contents"][0]["kind"], "other", "a private key is not shown");
+}
+
+#[test]
+fn an_error_of_the_responder_is_shown() {
+    let bench = Bench::new();
+    let busy = bench.lab.respond_with(&bench.leaf, Fault::TryLater).unwrap().unwrap();
+    let (code, json) = run_json(show(&bench.write("busy.der", busy)));
+    assert_eq!((code, json["contents"][0]["response_status"].as_str()), (0, Some("tryLater")));
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let bench = Bench::new();
+    for fault in [Fault::Truncated, Fault::TrailingData, Fault::MalformedDer, Fault::Ber] {
+        let der = bench.lab.respond_with(&bench.leaf, fault).unwrap().unwrap();
+        let (code, json) = run_json(show(&bench.write("broken.der", der)));
+        assert_eq!((code, json["error"]["stage"].as_str()), (5, Some("parse")), "{fault}: {json}");
+    }
+    let ended = run(show(&bench.path("absent")));
+    assert_eq!(ended.code, 1);
+}
