@@ -93,6 +93,9 @@ pub(crate) enum ConnectError {
     /// The connection broke in the handshake.
     #[error("the connection broke in the TLS handshake: {0}")]
     Broken(#[source] io::Error),
+    /// A handshake of a kind in which the server shows no certificate.
+    #[error("the server sent no certificate")]
+    NoCertificate,
     /// The time is over.
     #[error("nothing came of {step} within {}", Span(*.timeout))]
     TimedOut {

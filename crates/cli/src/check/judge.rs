@@ -5,16 +5,16 @@
 //! worse one counts: a responder that says *revoked* beats a staple that still says *good*.
 
 use certstatus::message::CertStatus;
-use certstatus::time::{Relative, Rfc3339};
+use certstatus::time::Relative;
 use certstatus::{Acceptance, Decision, Policy, Refusal, Require, Staple};
 use rustls_pki_types::UnixTime;
 
 use super::advice::Facts;
-use super::chain;
 use super::connect::{ConnectError, Seen};
 use super::recorder::{Path, Presented};
 use super::responder::{Answer, Comparison, NoAnswer};
 use super::trust::Trust;
+use super::{chain, note};
 use crate::outcome::Outcome;
 use crate::report::facts::Problem;
 
@@ -50,7 +50,7 @@ pub(crate) struct Terms {
 impl Judgement {
     /// A server of which nothing was seen.
     pub(crate) fn unreachable(host: &str, error: &ConnectError) -> Self {
-        Self::failed("network", host, error.to_string(), error.advise())
+        Self::failed("network", host, error)
     }
 
     /// A server that was seen, and the answer of its certificate's responder if it was asked.
@@ -58,11 +58,10 @@ impl Judgement {
         let presented = match (&seen.presented, &seen.agreed) {
             (Some(presented), Ok(_)) => presented,
             (_, Err(error)) => {
-                return Self::failed("tls", host, error.to_string(), error.advise());
+                return Self::failed("tls", host, error);
             }
             (None, Ok(_)) => {
-                let why = "it sent no certificate".to_owned();
-                return Self::failed("tls", host, why, Vec::new());
+                return Self::failed("tls", host, &ConnectError::NoCertificate);
             }
         };
         match &presented.path {
@@ -71,21 +70,19 @@ impl Judgement {
         }
     }
 
-    fn of_chain(
-        host: &str,
-        presented: &Presented,
-        error_of: &rustls::Error,
-        terms: &Terms,
-    ) -> Self {
-        let note = format!("the certificate {}", chain::explain(error_of, &terms.trust));
+    fn of_chain(host: &str, presented: &Presented, error: &rustls::Error, terms: &Terms) -> Self {
+        let why = format!("the certificate {}", chain::explain(error, &terms.trust));
         let staple = match &presented.staple {
             None => "",
             Some(_) => " Without a verified chain its staple cannot be judged.",
         };
-        let summary = format!("The chain of {host} does not verify: {note}.{staple}");
-        let error = Some(Problem { stage: "chain".to_owned(), message: note.clone() });
-        let next = chain::advise(error_of, &presented.chain);
-        Self { outcome: Outcome::Failed, summary, note, error, next }
+        Self {
+            outcome: Outcome::Failed,
+            summary: format!("The chain of {host} does not verify: {why}.{staple}"),
+            note: note::of_chain(error),
+            error: Some(Problem { stage: "chain".to_owned(), message: why }),
+            next: chain::advise(error, &presented.chain),
+        }
     }
 
     fn of_status(host: &str, path: &Path, answer: Option<&Answer>, terms: &Terms) -> Self {
@@ -104,10 +101,14 @@ impl Judgement {
         }
     }
 
-    fn failed(stage: &str, host: &str, why: String, next: Vec<String>) -> Self {
-        let error = Some(Problem { stage: stage.to_owned(), message: why.clone() });
-        let summary = format!("{host} could not be checked: {why}.");
-        Self { outcome: Outcome::Failed, summary, note: why, error, next }
+    fn failed(stage: &str, host: &str, error: &ConnectError) -> Self {
+        Self {
+            outcome: Outcome::Failed,
+            summary: format!("{host} could not be checked: {error}."),
+            note: note::of_connect(error),
+            error: Some(Problem { stage: stage.to_owned(), message: error.to_string() }),
+            next: error.advise(),
+        }
     }
 
     /// The worse of two judgements, with what the other one says after it.
@@ -164,10 +165,10 @@ impl Facts<'_> {
             _ => None,
         };
         let note = match staple {
-            Staple::Missing if self.must_staple => "its certificate says that it must".to_owned(),
-            Staple::Missing => "its certificate does not require it".to_owned(),
-            Staple::Invalid(error) => error.to_string(),
-            Staple::Verified(verified) => note_of(verified.status()),
+            Staple::Missing if self.must_staple => "although it must".to_owned(),
+            Staple::Missing => "and it need not".to_owned(),
+            Staple::Invalid(error) => note::of_error(error),
+            Staple::Verified(verified) => note::of_status(verified.status(), self.now),
         };
         Judgement { outcome, summary, note, error, next: self.advise_staple(staple) }
     }
@@ -202,7 +203,7 @@ impl Facts<'_> {
                 };
                 let note = match compared {
                     Some(compared) if compared.same_status => format!("responder: {compared}"),
-                    _ => format!("responder: {}", verified.status()),
+                    _ => format!("responder: {}", word(verified.status())),
                 };
                 Judgement { outcome, summary, note, error: None, next }
             }
@@ -220,7 +221,7 @@ impl Facts<'_> {
         Judgement {
             outcome: *outcome,
             summary,
-            note: format!("responder: {message}"),
+            note: "responder without an answer".to_owned(),
             error: Some(failure.problem()),
             next: vec!["Ask it by itself with `certstatus fetch`, which tells more.".to_owned()],
         }
@@ -233,16 +234,5 @@ pub(super) fn word(status: CertStatus) -> &'static str {
         CertStatus::Good => "good",
         CertStatus::Revoked(_) => "revoked",
         CertStatus::Unknown => "unknown",
-    }
-}
-
-fn note_of(status: CertStatus) -> String {
-    match status {
-        CertStatus::Good => String::new(),
-        CertStatus::Unknown => "its responder does not know it".to_owned(),
-        CertStatus::Revoked(info) => {
-            let since = format!("since {}", Rfc3339(info.revocation_time));
-            info.revocation_reason.map_or(since.clone(), |reason| format!("{since} ({reason})"))
-        }
     }
 }

@@ -10,6 +10,7 @@ mod chain;
 mod connect;
 mod judge;
 mod many;
+mod note;
 mod recorder;
 mod report;
 mod responder;
