@@ -16,6 +16,8 @@ mod issuer;
 mod names;
 mod outcome;
 mod pages;
+#[cfg(test)]
+mod readme;
 mod report;
 mod show;
 mod verify;

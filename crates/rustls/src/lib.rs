@@ -58,3 +58,8 @@ pub use client::{
 };
 pub use error::{BuildError, StapleError};
 pub use server::{Hello, StapleSource, StapledKey, StaplingResolver, staple_limit};
+
+/// The README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -19,6 +19,7 @@ mod fetch;
 mod net;
 mod output;
 mod pages;
+mod readme;
 mod server;
 mod show;
 mod support;
