@@ -69,7 +69,7 @@ pub(crate) enum ConnectError {
     #[error(transparent)]
     Verifier(#[from] BuildError),
     /// The name has no address.
-    #[error("the name {host} cannot be looked up: {reason}")]
+    #[error("the name {host} cannot be looked up: {}", plain(.reason))]
     Lookup {
         /// The name.
         host: String,
@@ -77,7 +77,7 @@ pub(crate) enum ConnectError {
         reason: io::Error,
     },
     /// No address takes the connection.
-    #[error("{address} does not accept the connection: {reason}")]
+    #[error("{address} does not accept the connection: {}", plain(.reason))]
     Connect {
         /// The last address that was tried.
         address: SocketAddr,
@@ -91,7 +91,7 @@ pub(crate) enum ConnectError {
     #[error("the TLS handshake failed: {0}")]
     Tls(#[source] rustls::Error),
     /// The connection broke in the handshake.
-    #[error("the connection broke in the TLS handshake: {0}")]
+    #[error("the connection broke in the TLS handshake: {}", plain(.0))]
     Broken(#[source] io::Error),
     /// A handshake of a kind in which the server shows no certificate.
     #[error("the server sent no certificate")]
@@ -201,6 +201,13 @@ impl Clock {
             cipher_suite: connection.negotiated_cipher_suite().ok_or_else(not_done)?.suite(),
         })
     }
+}
+
+/// What the system says, without what it says about itself: the call and the number of the error.
+fn plain(error: &io::Error) -> String {
+    let said = error.to_string();
+    let said = said.split(" (os error").next().unwrap_or_default();
+    said.rsplit(": ").next().unwrap_or_default().to_owned()
 }
 
 /// What rustls says is inside of what tokio-rustls says.

@@ -57,6 +57,9 @@ impl Judgement {
     pub(crate) fn of(host: &str, seen: &Seen, answer: Option<&Answer>, terms: &Terms) -> Self {
         let presented = match (&seen.presented, &seen.agreed) {
             (Some(presented), Ok(_)) => presented,
+            // The server has shown all that is judged here, and that it has the key. It may refuse
+            // a client without a certificate after that.
+            (Some(presented), Err(_)) if presented.proven => presented,
             (_, Err(error)) => {
                 return Self::failed("tls", host, error);
             }

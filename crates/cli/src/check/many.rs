@@ -30,7 +30,7 @@ pub(super) async fn check_all(
         true => progress_bar(targets.len()),
         false => ProgressBar::hidden(),
     };
-    let places = Arc::new(Semaphore::new(jobs));
+    let places = Arc::new(Semaphore::new(jobs.min(Semaphore::MAX_PERMITS)));
     let mut tasks = JoinSet::new();
     for (index, target) in targets.into_iter().enumerate() {
         let (plan, places) = (Arc::clone(&plan), Arc::clone(&places));

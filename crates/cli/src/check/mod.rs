@@ -161,6 +161,9 @@ pub(crate) const EXAMPLES: &Examples = &[
     ("Many servers, for a program", "certstatus check --from hosts.txt --json"),
 ];
 
+/// No server is waited for longer than a day; beyond some centuries the system's clock ends.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
+
 /// How every host is checked.
 struct Plan {
     terms: Terms,
@@ -264,6 +267,7 @@ impl Plan {
         let usage = |e: target::TargetError| Failure::usage(format!("{e}."));
         let http = |e: String| Failure::failed("http", sentence(&e));
         let name = |name: &String| Target::parse(name)?.server_name();
+        let timeout = args.timeout.min(LONGEST_TIMEOUT);
         let freshness = Freshness::from(args.freshness);
         let policy = Policy::default().tolerate_skew(freshness.skew).limit_age(freshness.max_age);
         Ok(Self {
@@ -278,8 +282,8 @@ impl Plan {
             provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
             starttls: args.starttls,
             versions: TlsVersion::offered(args.tls),
-            timeout: args.timeout,
-            http: args.fetch.then(|| Http::new(args.timeout)).transpose().map_err(http)?,
+            timeout,
+            http: args.fetch.then(|| Http::new(timeout)).transpose().map_err(http)?,
         })
     }
 

@@ -5,6 +5,7 @@
 //! in the handshake can fail here: they prove that the server has the key of the certificate.
 //! Connections made with it are for looking, and carry no data.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use certstatus::{Issuer, Policy, VerifiedResponse};
@@ -23,6 +24,8 @@ pub(crate) struct Presented {
     pub(crate) chain: Vec<CertificateDer<'static>>,
     /// The response that was stapled, as it came.
     pub(crate) staple: Option<Vec<u8>>,
+    /// Whether the server has signed the handshake with the key of its certificate.
+    pub(crate) proven: bool,
     /// The path that webpki verified, or why there is none.
     pub(crate) path: Result<Path, Error>,
 }
@@ -69,6 +72,7 @@ pub(crate) struct Recorder {
     now: UnixTime,
     path: Slot<Path>,
     presented: Slot<Presented>,
+    proven: AtomicBool,
 }
 
 impl Recorder {
@@ -92,12 +96,21 @@ impl Recorder {
                 ClientDecision::Accept
             })
             .build()?;
-        Ok(Self { verifier, now, path, presented: Slot::default() })
+        Ok(Self { verifier, now, path, presented: Slot::default(), proven: AtomicBool::default() })
+    }
+
+    fn note_proof(
+        &self,
+        signature: Result<HandshakeSignatureValid, Error>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.proven.store(signature.is_ok(), Ordering::Relaxed);
+        signature
     }
 
     /// What the server presented, if it came that far.
     pub(crate) fn take(&self) -> Option<Presented> {
-        self.presented.take()
+        let proven = self.proven.load(Ordering::Relaxed);
+        self.presented.take().map(|presented| Presented { proven, ..presented })
     }
 }
 
@@ -126,6 +139,7 @@ impl ServerCertVerifier for Recorder {
         self.presented.put(Presented {
             chain: chain.map(|certificate| certificate.clone().into_owned()).collect(),
             staple: Some(ocsp_response.to_vec()).filter(|response| !response.is_empty()),
+            proven: false,
             path,
         });
         Ok(ServerCertVerified::assertion())
@@ -137,7 +151,7 @@ impl ServerCertVerifier for Recorder {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls12_signature(message, cert, dss)
+        self.note_proof(self.verifier.verify_tls12_signature(message, cert, dss))
     }
 
     fn verify_tls13_signature(
@@ -146,7 +160,7 @@ impl ServerCertVerifier for Recorder {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls13_signature(message, cert, dss)
+        self.note_proof(self.verifier.verify_tls13_signature(message, cert, dss))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -49,8 +49,14 @@ struct Connection {
     /// Null, like the next, when the handshake failed.
     tls_version: Option<&'static str>,
     cipher_suite: Option<String>,
+    /// Why the handshake was not finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unfinished: Option<String>,
     /// Bytes of the response that was stapled; 0 when none was.
     stapled_bytes: usize,
+    /// Whether it came so far that the server could staple.
+    #[serde(skip)]
+    has_certificate: bool,
 }
 
 /// The chain, and whether it leads to an anchor.
@@ -125,10 +131,12 @@ impl Connection {
             starttls: checked.starttls.map(|protocol| protocol.to_string()),
             tls_version: agreed.map(|agreed| version_name(agreed.version)),
             cipher_suite: agreed.map(|agreed| suite_name(agreed.cipher_suite)),
+            unfinished: seen.agreed.as_ref().err().map(ToString::to_string),
             stapled_bytes: checked
                 .presented()
                 .and_then(|presented| presented.staple.as_ref())
                 .map_or(0, Vec::len),
+            has_certificate: checked.presented().is_some(),
         })
     }
 
@@ -141,6 +149,11 @@ impl Connection {
         }
         if let (Some(version), Some(suite)) = (self.tls_version, &self.cipher_suite) {
             page.field("protocol", format!("{version}, {suite}"));
+        }
+        if let Some(why) = &self.unfinished {
+            page.field("not finished", why);
+        }
+        if self.has_certificate {
             page.field(
                 "stapled",
                 match self.stapled_bytes {

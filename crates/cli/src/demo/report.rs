@@ -209,6 +209,59 @@ impl Report for DemoReport {
 mod tests {
     use super::*;
 
+    fn observed(accepted: bool, alert: Option<AlertDescription>, version: u8) -> Observed {
+        Observed {
+            asked: Some(true),
+            stapled: 300,
+            in_the_clear: (version == 12).then_some(300),
+            alert,
+            accepted,
+            why: "a reason".to_owned(),
+        }
+    }
+
+    fn step(told: Told, accepted: bool, alert: Option<AlertDescription>) -> Step {
+        Step {
+            title: "A staple",
+            done: "Something.",
+            told,
+            to_staple: 300,
+            tls13: observed(accepted, alert, 13),
+            tls12: observed(accepted, alert, 12),
+        }
+    }
+
+    /// The outcome and summary of a demonstration of that step and one that is as told.
+    fn verdict(step: Step) -> (Outcome, String) {
+        let fine = Step { title: "Fine", ..self::step(Told::Accept, true, None) };
+        let report = DemoReport::new(&[fine, step], Duration::ZERO, certstatus::time::unix(0));
+        (report.outcome(), report.verdict.summary)
+    }
+
+    #[test]
+    fn a_step_that_comes_out_otherwise_is_named_and_fails_the_demo() {
+        use AlertDescription::{BadCertificateStatusResponse, CertificateRevoked};
+        let refuse = Told::Refuse(CertificateRevoked);
+        let refused = || step(refuse, false, Some(CertificateRevoked));
+        assert_eq!(verdict(refused()).0, Outcome::Good);
+        let unasked = Observed { asked: Some(false), ..refused().tls13 };
+        let lost = Observed { stapled: 0, ..refused().tls13 };
+        let in_one_only = Observed { in_the_clear: None, ..refused().tls12 };
+        for wrong in [
+            step(refuse, true, None),
+            step(refuse, false, Some(BadCertificateStatusResponse)),
+            step(refuse, false, None),
+            step(Told::Accept, false, Some(CertificateRevoked)),
+            Step { tls13: unasked, ..refused() },
+            Step { tls13: lost, ..refused() },
+            Step { tls12: in_one_only, ..refused() },
+        ] {
+            let (outcome, summary) = verdict(wrong);
+            assert_eq!(outcome, Outcome::Failed);
+            assert_eq!(summary, "Not every step came out as told: A staple.");
+        }
+    }
+
     #[test]
     fn alerts_have_the_names_of_the_rfcs() {
         let alert = Alert::from(AlertDescription::BadCertificateStatusResponse);

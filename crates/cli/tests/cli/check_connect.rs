@@ -7,6 +7,7 @@ use certstatus_lab::{Lab, LeafRequest};
 use rustls::version::{TLS12, TLS13};
 
 use crate::net::{Setup, TempFile, World, certstatus};
+use crate::support::pem;
 
 #[test]
 fn both_versions_of_tls_are_spoken_and_one_alone_when_told() {
@@ -170,4 +171,45 @@ fn an_anchor_may_be_the_issuer_itself() {
     let address = server.address();
     let ended = certstatus(&["check", "--ca-file", ca.path(), &address]);
     ended.says(0, &["GOOD", "certstatus lab intermediate, in "]);
+}
+
+#[test]
+fn a_server_that_wants_a_client_certificate_is_judged_all_the_same() {
+    let world = World::new();
+    for version in [&TLS12, &TLS13] {
+        let server = world
+            .server()
+            .staple(world.lab.respond(&world.leaf))
+            .client_ca(world.lab.root())
+            .version(version)
+            .start();
+        world.check(&server, &[]).says(0, &["GOOD", "the issuer"]);
+    }
+    world.lab.revoke(&world.leaf, None);
+    let staple = world.lab.respond(&world.leaf);
+    let server = world.server().staple(staple).client_ca(world.lab.root()).version(&TLS12).start();
+    world.check(&server, &[]).says(3, &["REVOKED", "not finished", "the TLS handshake failed"]);
+}
+
+#[test]
+fn numbers_without_measure_are_no_fault() {
+    let world = World::new();
+    let server = world.server().staple(world.lab.respond(&world.leaf)).start();
+    let (jobs, years) = (usize::MAX.to_string(), "500000000000y");
+    let endless =
+        ["--jobs", &jobs, "--timeout", years, "--skew", years, "--max-age", years, "--fetch"];
+    world.check(&server, &endless).says(0, &["GOOD"]);
+}
+
+#[test]
+fn without_a_ca_file_the_systems_trust_store_counts() {
+    let world = World::new();
+    let server = world.server().staple(world.lab.respond(&world.leaf)).start();
+    let store = TempFile::new(pem("CERTIFICATE", world.lab.root()).as_bytes());
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_certstatus"));
+    command.args(["check", &server.address()]).env("SSL_CERT_FILE", store.path());
+    let output = command.env_remove("SSL_CERT_DIR").output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{out}");
+    assert!(out.contains("in the system's trust store"), "{out}");
 }

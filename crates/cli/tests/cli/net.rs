@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use certstatus_lab::{Lab, Leaf};
-use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use serde_json::Value;
 
 /// How the command ended.
@@ -94,6 +95,7 @@ pub(crate) struct Setup {
     key: rustls_pki_types::PrivateKeyDer<'static>,
     staple: Vec<u8>,
     versions: Vec<&'static SupportedProtocolVersion>,
+    client_ca: Option<rustls_pki_types::CertificateDer<'static>>,
     prelude: Prelude,
 }
 
@@ -105,6 +107,7 @@ impl Setup {
             key: leaf.key(),
             staple: Vec::new(),
             versions: rustls::ALL_VERSIONS.to_vec(),
+            client_ca: None,
             prelude: Box::new(|_| true),
         }
     }
@@ -116,6 +119,12 @@ impl Setup {
 
     pub(crate) fn version(mut self, version: &'static SupportedProtocolVersion) -> Self {
         self.versions = vec![version];
+        self
+    }
+
+    /// Requires a certificate of the client, under that root.
+    pub(crate) fn client_ca(mut self, root: &rustls_pki_types::CertificateDer<'static>) -> Self {
+        self.client_ca = Some(root.clone());
         self
     }
 
@@ -135,12 +144,22 @@ impl Setup {
 
     pub(crate) fn start(self) -> Server {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&self.versions)
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert_with_ocsp(self.chain, self.key, self.staple)
             .unwrap();
+        let config = match self.client_ca {
+            None => config.with_no_client_auth(),
+            Some(root) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(root).unwrap();
+                config.with_client_cert_verifier(
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                        .build()
+                        .unwrap(),
+                )
+            }
+        };
+        let config = config.with_single_cert_with_ocsp(self.chain, self.key, self.staple).unwrap();
         Server::start(Arc::new(config), self.prelude)
     }
 }
