@@ -104,7 +104,7 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
 }
 
 fn is_certificate(label: &str) -> bool {
-    ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"].contains(&label)
+    ["CERTIFICATE", "X509 CERTIFICATE"].contains(&label)
 }
 
 fn empty(path: &Path) -> Failure {

@@ -14,6 +14,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde::Serialize;
 
+use super::certs_only;
+
 /// Redirects that are followed. Responders that moved to another host send one or two.
 const MAX_REDIRECTS: usize = 5;
 
@@ -76,7 +78,7 @@ pub(crate) enum HttpError {
     MediaType { url: String, found: String, wanted: &'static str },
     #[error("{url} answered with {length} bytes or more, and at most {limit} are read")]
     TooLong { url: String, length: usize, limit: usize },
-    #[error("{url} answered with no certificate in DER or PEM")]
+    #[error("{url} answered with something that is no certificate")]
     NoCertificate { url: String },
 }
 
@@ -145,7 +147,8 @@ impl Http {
         }
     }
 
-    /// Fetches the certificates at a `caIssuers` URL: DER or PEM, whatever media type they come as.
+    /// Fetches the certificates at a `caIssuers` URL: DER, PEM or a certs-only message, whatever
+    /// media type they come as.
     ///
     /// # Errors
     /// When there is none.
@@ -155,11 +158,14 @@ impl Http {
         let in_pem: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(&body)
             .filter_map(|certificate| certificate.ok().map(|der| der.to_vec()))
             .collect();
-        match in_pem {
-            found if !found.is_empty() => Ok(found),
+        if !in_pem.is_empty() {
+            return Ok(in_pem);
+        }
+        match certs_only::certificates(&body) {
+            Some(found) => Ok(found),
             // The first byte of a SEQUENCE.
-            _ if body.first() == Some(&0x30) => Ok(vec![body]),
-            _ => Err(HttpError::NoCertificate { url: url.to_owned() }),
+            None if body.first() == Some(&0x30) => Ok(vec![body]),
+            None => Err(HttpError::NoCertificate { url: url.to_owned() }),
         }
     }
 

@@ -4,6 +4,7 @@
 //! its place. The issuer comes from a file, or from where the certificate says it is (`caIssuers`);
 //! either way its key must have signed the certificate.
 
+mod certs_only;
 mod http;
 mod query;
 mod write;

@@ -16,6 +16,19 @@
 //! | `error` | object | only when something is wrong: `stage` and `message` |
 //! | `next` | array of strings | what to do next |
 //!
+//! Reports about one certificate and one response have these as well:
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `certificate` | object | subject, issuer, serial, validity, `must_staple`, URLs |
+//! | `status` | object | what the response says, only when it is to be trusted |
+//! | `unverified` | object | the same shape, only when it is not: nobody vouches for it |
+//! | `checks` | array | each `stage` of the verification, and its `result` |
+//! | `fetched`, `failed_attempts`, `issuer_source` | | of `fetch`: from whom, how, and who did not serve |
+//!
+//! `show` has `contents`, an array with an object for each part of the file, told apart by `kind`;
+//! `man` has `files`.
+//!
 //! Times are RFC 3339 in UTC; durations are numbers of seconds, negative when past.
 
 pub(crate) mod advice;

@@ -72,7 +72,9 @@ impl Page {
 
     /// A point in time, absolute and seen from `now`.
     pub(crate) fn time(&mut self, label: &str, time: UnixTime, now: UnixTime) {
-        self.field(label, format!("{}  {}", Rfc3339(time), Relative { time, now }));
+        // Spaces that do not break keep the distance together.
+        let relative = Relative { time, now }.to_string().replace(' ', "\u{a0}");
+        self.field(label, format!("{}  {relative}", Rfc3339(time)));
     }
 
     /// The window of a response as a bar.

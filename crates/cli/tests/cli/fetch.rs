@@ -1,13 +1,14 @@
 //! `certstatus fetch`.
 
 use std::os::unix::fs::MetadataExt;
+use std::sync::{Arc, Mutex};
 
 use certstatus::message::CrlReason;
 use certstatus::rfc5019::request_from_path;
 use certstatus_lab::{Effect, Fault, KeyKind, Lab, LeafRequest, RequestMethod};
 
 use super::server::{Server, ok};
-use super::support::{Bench, certstatus, run, run_json};
+use super::support::{Bench, certstatus, pem, run, run_json};
 
 #[test]
 fn a_response_is_fetched_verified_and_written() {
@@ -121,6 +122,68 @@ fn the_issuer_comes_from_where_the_certificate_says_it_is() {
     let (code, json) = run_json(command);
     assert_eq!(code, 0, "{json}");
     assert!(json["issuer_source"].as_str().unwrap().ends_with("/ca.der"), "{json}");
+}
+
+#[test]
+fn the_issuer_may_come_as_pem_or_as_a_certs_only_message() {
+    let issuer = Arc::new(Mutex::new(Vec::new()));
+    let served = Arc::clone(&issuer);
+    let server = Server::start(move |_| ok("text/plain", &served.lock().unwrap()));
+    let ca = Lab::builder().responder_url(server.url("/ocsp")).build().unwrap();
+    let (leaf, answers) = (ca.leaf("localhost").unwrap(), ca.clone());
+    let responder = Server::start(move |request| {
+        ok("application/ocsp-response", &answers.answer(&request.body))
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let files = ca.write_files(directory.path(), &leaf).unwrap();
+    let intermediate = ca.intermediate();
+    for form in [pem("CERTIFICATE", intermediate).into_bytes(), certs_only(intermediate)] {
+        *issuer.lock().unwrap() = form;
+        let mut command = certstatus(&["fetch", "--post", "--url", &responder.url("/")]);
+        command.arg(&files.cert_pem);
+        let (code, json) = run_json(command);
+        assert_eq!(code, 0, "{json}");
+    }
+    *issuer.lock().unwrap() = b"sorry".to_vec();
+    let mut command = certstatus(&["fetch"]);
+    command.arg(&files.cert_pem);
+    let (code, json) = run_json(command);
+    assert_eq!((code, json["error"]["stage"].as_str()), (1, Some("issuer")), "{json}");
+}
+
+/// A certificate in a certs-only message (RFC 5652, 5.1).
+fn certs_only(certificate: &[u8]) -> Vec<u8> {
+    let oid = |last| [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, last];
+    let wrap = |tag: u8, contents: &[u8]| {
+        let length = u16::try_from(contents.len()).unwrap().to_be_bytes();
+        let header = match length {
+            [0, short @ 0..0x80] => vec![tag, short],
+            [0, long] => vec![tag, 0x81, long],
+            [high, low] => vec![tag, 0x82, high, low],
+        };
+        [header.as_slice(), contents].concat()
+    };
+    let data =
+        [&[2, 1, 1, 0x31, 0][..], &wrap(0x30, &oid(1)), &wrap(0xa0, certificate), &[0x31, 0]]
+            .concat();
+    wrap(0x30, &[&oid(2)[..], &wrap(0xa0, &wrap(0x30, &data))].concat())
+}
+
+#[test]
+fn redirects_are_followed() {
+    let bench = Bench::new();
+    let target = bench.lab.responder_url().to_owned();
+    let server = Server::start(move |request| {
+        let path = request.path.strip_prefix("/old").unwrap();
+        format!(
+            "HTTP/1.1 301 Moved Permanently\r\nlocation: {target}{path}\r\n\
+             content-length: 0\r\nconnection: close\r\n\r\n"
+        )
+        .into_bytes()
+    });
+    let (code, json) = run_json(bench.fetch(&["--url", &server.url("/old")]));
+    assert_eq!(code, 0, "{json}");
+    assert_eq!((server.paths().len(), bench.lab.requests()), (1, 1));
 }
 
 #[test]
