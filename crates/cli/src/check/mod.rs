@@ -53,7 +53,7 @@ use trust::Trust;
 #[derive(Debug, clap::Args)]
 #[command(after_help = examples(EXAMPLES))]
 pub(crate) struct Args {
-    /// The servers, each HOST, HOST:PORT or [IPv6]:PORT; the port is 443 if none is given, or that
+    /// The servers, each HOST, HOST:PORT or `[IPv6]:PORT`; the port is 443 if none is given, or that
     /// of the protocol of --starttls.
     #[arg(value_name = "HOST[:PORT]", required_unless_present = "from")]
     pub(crate) hosts: Vec<String>,
@@ -83,7 +83,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
 
-    /// Connect to this host, HOST, HOST:PORT or [IPv6]:PORT, and still ask for the one to be checked.
+    /// Connect to this host, HOST, HOST:PORT or `[IPv6]:PORT`, and still ask for the one to be checked.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) connect: Option<String>,
 
