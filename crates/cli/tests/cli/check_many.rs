@@ -15,10 +15,7 @@ fn several_hosts_have_a_line_each_and_the_worst_outcome_counts() {
         |hosts: &[&str]| certstatus(&[&["check", "--ca-file", world.ca.path()], hosts].concat());
 
     let ended = check(&hosts);
-    ended.says(
-        3,
-        &["3 hosts: 1 revoked, 1 nothing stapled, 1 good.", "and it need not"],
-    );
+    ended.says(3, &["3 hosts: 1 revoked, 1 nothing stapled, 1 good.", "and it need not"]);
     let lines: Vec<_> = ended.out.lines().filter(|line| line.contains("127.0.0.1:")).collect();
     assert_eq!(lines.len(), 3, "{}", ended.out);
     for (line, (address, label)) in

@@ -121,7 +121,7 @@ fn ldap(stream: &mut TcpStream, does: Does) -> bool {
     match does {
         // The long form of the length, as Active Directory writes it.
         Does::Accepts => {
-            say(stream, b"0\x84\0\0\0\x10\x02\x01\x01\x78\x84\0\0\0\x07\x0a\x01\0\x04\0\x04\0")
+            say(stream, b"0\x84\0\0\0\x10\x02\x01\x01\x78\x84\0\0\0\x07\x0a\x01\0\x04\0\x04\0");
         }
         Does::Refuses | Does::OffersNothing => {
             say(stream, b"0\x13\x02\x01\x01\x78\x0e\x0a\x01\x34\x04\0\x04\x07no keys");
