@@ -1,0 +1,106 @@
+//! Makes from `exports.toml` what the linker and the crate need of it:
+//!
+//! - `libssl.map`, the version script: every symbol under the node `OPENSSL_3.0.0`;
+//! - `trampolines.rs`: one symbol of the C name for each function, a jump to its Rust function;
+//! - `refused.rs`: the functions that only say no.
+//!
+//! rustc brings a version script of its own for a cdylib, which would leave `#[no_mangle]` symbols
+//! without a version. Symbols defined in assembly are not in rustc's list, so ours decides.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs};
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Exports {
+    symbols: BTreeMap<String, Symbol>,
+    functions: BTreeMap<String, Symbol>,
+}
+
+#[derive(Deserialize)]
+struct Symbol {
+    fails: String,
+    state: String,
+    room: Option<String>,
+    why: Option<String>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=exports.toml");
+    println!("cargo::rerun-if-changed=build.rs");
+    let out = env::var("OUT_DIR")?;
+    let out = Path::new(&out);
+    let exports: Exports = toml::from_str(&fs::read_to_string("exports.toml")?)?;
+    let all = || exports.symbols.iter().chain(&exports.functions);
+
+    fs::write(out.join("libssl.map"), version_script(all().map(|(name, _)| name.as_str())))?;
+    fs::write(out.join("trampolines.rs"), trampolines(all())?)?;
+    fs::write(out.join("refused.rs"), refused(all())?)?;
+
+    let map = out.join("libssl.map");
+    println!("cargo::rustc-cdylib-link-arg=-Wl,--version-script={}", map.display());
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libssl.so.3");
+    Ok(())
+}
+
+fn version_script<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut script = String::from("OPENSSL_3.0.0 {\n  global:\n");
+    for name in names {
+        script.push_str("    ");
+        script.push_str(name);
+        script.push_str(";\n");
+    }
+    script.push_str("  local: *;\n};\n");
+    script
+}
+
+fn trampolines<'a>(
+    symbols: impl Iterator<Item = (&'a String, &'a Symbol)>,
+) -> Result<String, Box<dyn Error>> {
+    let jump = match env::var("CARGO_CFG_TARGET_ARCH")?.as_str() {
+        "x86_64" => "jmp",
+        "aarch64" => "b",
+        other => return Err(format!("no trampolines are written for {other}").into()),
+    };
+    let mut code = String::new();
+    for (name, symbol) in symbols {
+        let room = match (symbol.state.as_str(), &symbol.room) {
+            ("works" | "partly", Some(room)) => room,
+            ("refused", None) => "refused::functions",
+            _ => return Err(format!("{name}: state and room do not fit in exports.toml").into()),
+        };
+        if symbol.state != "works" && symbol.why.is_none() {
+            return Err(format!("{name}: exports.toml does not say why").into());
+        }
+        writeln!(
+            code,
+            "core::arch::global_asm!(\".text\", \".globl {name}\", \".type {name}, @function\", \
+             \"{name}: {jump} {{f}}\", \".size {name}, . - {name}\", f = sym crate::abi::{room}::{name});"
+        )?;
+    }
+    Ok(code)
+}
+
+fn refused<'a>(
+    symbols: impl Iterator<Item = (&'a String, &'a Symbol)>,
+) -> Result<String, Box<dyn Error>> {
+    let mut code = String::new();
+    for (name, symbol) in symbols.filter(|(_, symbol)| symbol.state == "refused") {
+        let value = match symbol.fails.as_str() {
+            "0" | "null" | "void" => "0",
+            "1" => "1",
+            "-1" => "-1",
+            other => return Err(format!("{name}: unknown failure value {other}").into()),
+        };
+        let why = symbol.why.as_deref().unwrap_or_default();
+        writeln!(
+            code,
+            "pub(crate) extern \"C\" fn {name}() -> isize {{ super::refuse(c\"{name}\", c\"{why}\", {value}) }}"
+        )?;
+    }
+    Ok(code)
+}

@@ -1,0 +1,13 @@
+//! What C sees: the functions of libssl, one file per family.
+//!
+//! Every function here is entered through [`guard::guard`], so a panic becomes an error. No lock
+//! of this crate is held while a C callback runs. A function is exported when `exports.toml` names
+//! it; the names are C's, so they are not in Rust's case.
+
+// The trampolines, which use the functions, are left out of the unit tests.
+#![cfg_attr(test, allow(dead_code))]
+#![allow(non_snake_case, non_camel_case_types, clippy::missing_safety_doc)]
+
+pub(crate) mod guard;
+pub(crate) mod init;
+pub(crate) mod refused;

@@ -1,0 +1,1 @@
+//! The TLS engine: safe Rust over rustls, without a call to C.
