@@ -6,7 +6,7 @@
 
 use certstatus::message::CertStatus;
 use certstatus::time::Relative;
-use certstatus::{Acceptance, Decision, Policy, Refusal, Require, Staple};
+use certstatus::{Acceptance, Decision, Policy, Refusal, Require, Staple, VerifiedResponse};
 use rustls_pki_types::UnixTime;
 
 use super::advice::Facts;
@@ -179,37 +179,43 @@ impl Facts<'_> {
     fn of_answer(&self, answer: &Answer, path: &Path) -> Judgement {
         let stapled = path.staple.as_ref().and_then(|staple| staple.as_ref().ok());
         match &answer.result {
-            Err(failure) => Self::not_answered(failure),
-            Ok(verified) => {
-                let outcome = Outcome::from(verified.status());
-                let compared = stapled.map(|stapled| Comparison::of(stapled, verified));
-                let summary = match (verified.status(), compared) {
-                    (status, Some(compared)) if compared.same_status => {
-                        format!("Its responder says {} too, with {compared}.", word(status))
-                    }
-                    (CertStatus::Revoked(info), _) => format!(
-                        "The certificate of {} was revoked {info}, {}: so says its responder.",
-                        self.host,
-                        Relative { time: info.revocation_time, now: self.now }
-                    ),
-                    (CertStatus::Unknown, _) => {
-                        format!("The responder does not know the certificate of {}.", self.host)
-                    }
-                    (CertStatus::Good, _) => {
-                        "Its responder says that the certificate is good.".to_owned()
-                    }
-                };
-                // With the same status the staple's own advice stands.
-                let next = match compared.is_some_and(|compared| compared.same_status) {
-                    true => Vec::new(),
-                    false => self.advise_answer(verified, compared),
-                };
-                let note = match compared {
-                    Some(compared) if compared.same_status => format!("responder: {compared}"),
-                    _ => format!("responder: {}", word(verified.status())),
-                };
-                Judgement { outcome, summary, note, error: None, next }
+            Ok(answered) => {
+                self.answered(answered, stapled.map(|stapled| Comparison::of(stapled, answered)))
             }
+            Err(failure) => Self::not_answered(failure),
+        }
+    }
+
+    fn answered(&self, answered: &VerifiedResponse, compared: Option<Comparison>) -> Judgement {
+        let status = answered.status();
+        let (summary, note, next) = match compared {
+            // With the same status the staple's own advice stands.
+            Some(compared) if compared.same_status => (
+                format!("Its responder says {} too, with {compared}.", word(status)),
+                format!("responder: {compared}"),
+                Vec::new(),
+            ),
+            _ => (
+                self.answer_alone(status),
+                format!("responder: {}", word(status)),
+                self.advise_answer(answered, compared),
+            ),
+        };
+        Judgement { outcome: status.into(), summary, note, error: None, next }
+    }
+
+    /// What the responder says when the staple does not say it.
+    fn answer_alone(&self, status: CertStatus) -> String {
+        match status {
+            CertStatus::Revoked(info) => format!(
+                "The certificate of {} was revoked {info}, {}: so says its responder.",
+                self.host,
+                Relative { time: info.revocation_time, now: self.now }
+            ),
+            CertStatus::Unknown => {
+                format!("The responder does not know the certificate of {}.", self.host)
+            }
+            CertStatus::Good => "Its responder says that the certificate is good.".to_owned(),
         }
     }
 
