@@ -18,7 +18,7 @@ pub use algorithm::{AlgorithmIdentifier, HashAlgorithm, SubjectPublicKeyInfo};
 pub use cert_id::CertId;
 pub use extension::{Extension, NONCE_RECOMMENDED_LENGTH, oid};
 pub use name::Name;
-pub use request::{OcspRequest, Request, SignedRequest};
+pub use request::{OcspRequest, Request, RequestSignature};
 pub use response::{
     BasicOcspResponse, OcspResponse, OcspResponseStatus, ResponderId, ResponseData,
 };

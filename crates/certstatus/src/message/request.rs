@@ -27,22 +27,26 @@ pub struct OcspRequest<'a> {
     pub requests: Vec<Request<'a>>,
     /// `requestExtensions`; empty when absent.
     pub extensions: Vec<Extension<'a>>,
-    /// The requestor's name and signature, when there are any. This crate reads them so that they
-    /// can be shown, and neither checks nor makes them.
-    pub signed: Option<SignedRequest<'a>>,
+    /// The encoded `requestorName`: shown, and neither checked nor written.
+    pub requestor_name: Option<&'a [u8]>,
+    /// `optionalSignature`: shown, and neither checked nor written.
+    pub signature: Option<RequestSignature<'a>>,
 }
 
-/// Who asks, and its signature, as they stand in the request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SignedRequest<'a> {
-    /// The encoded `requestorName`.
-    pub requestor_name: Option<&'a [u8]>,
-    /// The signature's algorithm.
-    pub signature_algorithm: Option<AlgorithmIdentifier<'a>>,
-    /// How many bytes the signature has.
-    pub signature_length: usize,
-    /// How many certificates come with it.
-    pub certificates: usize,
+/// ```asn1
+/// Signature ::= SEQUENCE {
+///     signatureAlgorithm  AlgorithmIdentifier,
+///     signature           BIT STRING,
+///     certs               [0] EXPLICIT SEQUENCE OF Certificate OPTIONAL }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestSignature<'a> {
+    /// `signatureAlgorithm`.
+    pub algorithm: AlgorithmIdentifier<'a>,
+    /// The bytes of the signature.
+    pub signature: &'a [u8],
+    /// The certificates, each as whatever TLV stands in its place.
+    pub certs: Vec<&'a [u8]>,
 }
 
 impl<'a> OcspRequest<'a> {
@@ -51,7 +55,8 @@ impl<'a> OcspRequest<'a> {
         Self {
             requests: vec![Request { cert_id, extensions: Vec::new() }],
             extensions: Vec::new(),
-            signed: None,
+            requestor_name: None,
+            signature: None,
         }
     }
 
@@ -76,16 +81,15 @@ impl<'a> OcspRequest<'a> {
     pub fn parse(der: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         limits.check_response(der.len())?;
         let (tbs, signature) = read_outer(der).map_err(|e| Error::malformed("OCSPRequest", e))?;
-        let mut request = tbs
+        let request = tbs
             .parse::<asn1::Sequence<'a>>()
             .and_then(|tbs| Self::read_tbs(tbs, limits))
             .map_err(|e| Error::malformed("TBSRequest", e))?;
-        if let Some(signature) = signature {
-            let signed = request.signed.get_or_insert_default();
-            read_signature(signature, signed, limits)
-                .map_err(|e| Error::malformed("Signature", e))?;
-        }
-        Ok(request)
+        let signature = signature
+            .map(|signature| read_signature(signature, limits))
+            .transpose()
+            .map_err(|e| Error::malformed("Signature", e))?;
+        Ok(Self { signature, ..request })
     }
 
     fn read_tbs(tbs: asn1::Sequence<'a>, limits: &Limits) -> ParseResult<Self> {
@@ -102,10 +106,8 @@ impl<'a> OcspRequest<'a> {
             Ok(Self {
                 requests,
                 extensions: read_extensions(extensions.map(Explicit::into_inner))?,
-                signed: requestor.map(|name| SignedRequest {
-                    requestor_name: Some(name.into_inner().full_data()),
-                    ..SignedRequest::default()
-                }),
+                requestor_name: requestor.map(|name| name.into_inner().full_data()),
+                signature: None,
             })
         })
     }
@@ -129,7 +131,8 @@ impl<'a> OcspRequest<'a> {
         Some(OcspRequest {
             requests: self.requests.into_iter().map(Request::into_owned).collect::<Option<_>>()?,
             extensions: self.extensions.into_iter().map(Extension::into_owned).collect(),
-            signed: None,
+            requestor_name: None,
+            signature: None,
         })
     }
 }
@@ -144,23 +147,19 @@ fn read_outer(der: &[u8]) -> ParseResult<(Tlv<'_>, Option<asn1::Sequence<'_>>)> 
 
 fn read_signature<'a>(
     signature: asn1::Sequence<'a>,
-    signed: &mut SignedRequest<'a>,
     limits: &Limits,
-) -> ParseResult<()> {
-    let (algorithm, length, certificates) = signature.parse(|p| {
+) -> ParseResult<RequestSignature<'a>> {
+    signature.parse(|p| {
         let algorithm = p.read_element()?;
-        let bits: asn1::BitString<'a> = p.read_element()?;
+        let signature = p.read_element::<asn1::BitString<'a>>()?.as_bytes();
         let certs = p.read_element::<Option<Explicit<asn1::Sequence<'a>, 0>>>()?;
         let certs: Vec<Tlv<'a>> = match certs {
             Some(certs) => read_all(certs.into_inner(), limits.certificates)?,
             None => Vec::new(),
         };
-        ParseResult::Ok((algorithm, bits.as_bytes().len(), certs.len()))
-    })?;
-    signed.signature_algorithm = Some(algorithm);
-    signed.signature_length = length;
-    signed.certificates = certificates;
-    Ok(())
+        let certs = certs.iter().map(Tlv::full_data).collect();
+        Ok(RequestSignature { algorithm, signature, certs })
+    })
 }
 
 /// What is asked about one certificate.

@@ -120,11 +120,11 @@ fn a_requestors_name_and_signature_are_read() {
     let mut der = vec![0x30, 91, 0x30, 72];
     der.extend(name.iter().chain(&good[4..]).chain(&signature));
     let request = parse(&der).unwrap();
-    let signed = request.signed.as_ref().unwrap();
-    assert_eq!(signed.requestor_name, Some(&name[2..]));
-    assert_eq!(signed.signature_length, 1);
-    assert_eq!(signed.certificates, 0);
-    assert_eq!(signed.signature_algorithm.unwrap().algorithm().unwrap().to_string(), "1.3.101.112");
+    assert_eq!(request.requestor_name, Some(&name[2..]));
+    let signature = request.signature.as_ref().unwrap();
+    assert_eq!(signature.signature, [0xff]);
+    assert!(signature.certs.is_empty());
+    assert_eq!(signature.algorithm.algorithm().unwrap().to_string(), "1.3.101.112");
 }
 
 #[test]

@@ -71,6 +71,41 @@ impl CertificateShown {
     }
 }
 
+/// A certificate in a message, which only its DER shows when it cannot be read.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum EmbeddedShown {
+    Certificate(Box<CertificateShown>),
+    Unreadable { error: String, der: String },
+}
+
+impl EmbeddedShown {
+    pub(super) fn new(der: &[u8]) -> Self {
+        match Certificate::parse(der).and_then(|certificate| CertificateShown::new(&certificate)) {
+            Ok(shown) => Self::Certificate(Box::new(shown)),
+            Err(error) => Self::Unreadable { error: error.to_string(), der: hex(der) },
+        }
+    }
+
+    /// A section for each.
+    pub(super) fn render_all(all: &[Self], page: &mut Page, now: UnixTime) {
+        for (at, certificate) in all.iter().enumerate() {
+            page.section(&format!("Certificate {} of {} in it", at + 1, all.len()));
+            certificate.render(page, now);
+        }
+    }
+
+    fn render(&self, page: &mut Page, now: UnixTime) {
+        match self {
+            Self::Certificate(certificate) => certificate.render(page, now),
+            Self::Unreadable { error, der } => {
+                page.field("unreadable", error);
+                page.field("DER", der);
+            }
+        }
+    }
+}
+
 fn urls(urls: &[String]) -> String {
     if urls.is_empty() { "none".to_owned() } else { urls.join(" ") }
 }

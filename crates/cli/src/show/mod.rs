@@ -130,7 +130,7 @@ impl Content {
 
     fn render(&self, page: &mut Page, now: rustls_pki_types::UnixTime) {
         match self {
-            Self::Request(request) => request.render(page),
+            Self::Request(request) => request.render(page, now),
             Self::Response(response) => response.render(page, now),
             Self::Certificate(certificate) => {
                 page.section("Certificate");

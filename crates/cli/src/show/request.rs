@@ -1,9 +1,11 @@
 //! An OCSP request, and the `CertID` that requests and responses share.
 
-use certstatus::message::{CertId, OcspRequest, Request};
+use certstatus::message::{CertId, OcspRequest, Request, RequestSignature};
 use certstatus::{Error, Limits, hex};
+use rustls_pki_types::UnixTime;
 use serde::Serialize;
 
+use super::certificate::EmbeddedShown;
 use super::extension::{self, ExtensionShown};
 use crate::names;
 use crate::report::Page;
@@ -61,31 +63,25 @@ struct SignatureShown {
     algorithm: String,
     /// Bytes.
     length: usize,
-    /// How many certificates come with it.
-    certificates: usize,
+    /// In hexadecimal.
+    value: String,
+    certificates: Vec<EmbeddedShown>,
 }
 
 impl RequestShown {
     pub(super) fn read(der: &[u8], limits: &Limits) -> Result<Self, Error> {
         let request = OcspRequest::parse(der, limits)?;
-        let signed = request.signed.as_ref();
         Ok(Self {
             length: der.len(),
             requests: request.requests.iter().map(SingleShown::new).collect(),
             nonce: request.nonce().map(hex),
             extensions: ExtensionShown::all(&request.extensions),
-            requestor_name: signed.and_then(|signed| signed.requestor_name).map(hex),
-            signature: signed.and_then(|signed| {
-                Some(SignatureShown {
-                    algorithm: names::algorithm(&signed.signature_algorithm?),
-                    length: signed.signature_length,
-                    certificates: signed.certificates,
-                })
-            }),
+            requestor_name: request.requestor_name.map(hex),
+            signature: request.signature.as_ref().map(SignatureShown::new),
         })
     }
 
-    pub(super) fn render(&self, page: &mut Page) {
+    pub(super) fn render(&self, page: &mut Page, now: UnixTime) {
         page.section("OCSP request");
         page.field("length", format!("{} bytes", self.length));
         page.field("nonce", self.nonce.as_deref().unwrap_or("none"));
@@ -93,13 +89,11 @@ impl RequestShown {
             page.field("requestor", name);
         }
         match &self.signature {
-            Some(signature) => page.field(
-                "signature",
-                format!(
-                    "{}, {} bytes, with {} certificates",
-                    signature.algorithm, signature.length, signature.certificates
-                ),
-            ),
+            Some(signature) => {
+                let SignatureShown { algorithm, length, value, .. } = signature;
+                page.field("signed with", format!("{algorithm}, {length} bytes"));
+                page.field("signature", value);
+            }
             None => page.field("signature", "none"),
         }
         extension::render(page, "extensions", &self.extensions);
@@ -107,6 +101,20 @@ impl RequestShown {
             page.section(&format!("Certificate {} of {}", at + 1, self.requests.len()));
             single.cert_id.render(page);
             extension::render(page, "extensions", &single.extensions);
+        }
+        if let Some(signature) = &self.signature {
+            EmbeddedShown::render_all(&signature.certificates, page, now);
+        }
+    }
+}
+
+impl SignatureShown {
+    fn new(signature: &RequestSignature<'_>) -> Self {
+        Self {
+            algorithm: names::algorithm(&signature.algorithm),
+            length: signature.signature.len(),
+            value: hex(signature.signature),
+            certificates: signature.certs.iter().map(|der| EmbeddedShown::new(der)).collect(),
         }
     }
 }

@@ -3,11 +3,11 @@
 use certstatus::message::{
     BasicOcspResponse, CertStatus, OcspResponse, ResponderId, SingleResponse,
 };
-use certstatus::{Certificate, Error, Limits, hex};
+use certstatus::{Error, Limits, hex};
 use rustls_pki_types::UnixTime;
 use serde::Serialize;
 
-use super::certificate::CertificateShown;
+use super::certificate::EmbeddedShown;
 use super::extension::{self, ExtensionShown};
 use super::request::CertIdShown;
 use crate::names;
@@ -66,14 +66,6 @@ struct SingleShown {
     this_update: Time,
     next_update: Option<Time>,
     extensions: Vec<ExtensionShown>,
-}
-
-/// A certificate in the response, which only its DER shows when it cannot be read.
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
-enum EmbeddedShown {
-    Certificate(Box<CertificateShown>),
-    Unreadable { error: String, der: String },
 }
 
 impl ResponseShown {
@@ -136,10 +128,7 @@ impl BasicShown {
             page.section(&format!("Statement {} of {}", at + 1, self.responses.len()));
             single.render(page, now);
         }
-        for (at, certificate) in self.certificates.iter().enumerate() {
-            page.section(&format!("Certificate {} of {} in it", at + 1, self.certificates.len()));
-            certificate.render(page, now);
-        }
+        EmbeddedShown::render_all(&self.certificates, page, now);
     }
 }
 
@@ -178,25 +167,6 @@ impl SingleShown {
         if let Some(end) = self.next_update {
             let (this_update, end) = (self.this_update.0, end.0);
             page.bar(&Window { this_update, end, label: "nextUpdate", now });
-        }
-    }
-}
-
-impl EmbeddedShown {
-    fn new(der: &[u8]) -> Self {
-        match Certificate::parse(der).and_then(|certificate| CertificateShown::new(&certificate)) {
-            Ok(shown) => Self::Certificate(Box::new(shown)),
-            Err(error) => Self::Unreadable { error: error.to_string(), der: hex(der) },
-        }
-    }
-
-    fn render(&self, page: &mut Page, now: UnixTime) {
-        match self {
-            Self::Certificate(certificate) => certificate.render(page, now),
-            Self::Unreadable { error, der } => {
-                page.field("unreadable", error);
-                page.field("DER", der);
-            }
         }
     }
 }

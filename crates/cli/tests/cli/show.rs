@@ -77,6 +77,38 @@ fn a_request_is_shown_whole_from_standard_input_and_as_pem() {
     assert_eq!(json["contents"][0]["extensions"][1]["critical"], true);
 }
 
+/// A requestor's name, its signature and certificates are shown, though nothing checks them.
+#[test]
+fn a_signed_request_is_shown_whole() {
+    let bench = Bench::new();
+    let request = bench.lab.request(&bench.leaf, HashAlgorithm::Sha1).unwrap().to_der();
+    let certificate: &[u8] = bench.leaf.certificate();
+    let certs = tlv(0xa0, &tlv(0x30, certificate));
+    let bits = [3, 4, 0, 0xfe, 0xdc, 0xba];
+    let algorithm = [0x30, 5, 6, 3, 0x2b, 0x65, 0x70];
+    let signature = tlv(0x30, &[&algorithm[..], &bits, &certs].concat());
+    let name = tlv(0xa1, &tlv(0x82, b"client.example"));
+    // Inside of the request and its TBSRequest, which both have short lengths.
+    let tbs = tlv(0x30, &[&name, &request[4..]].concat());
+    let der = tlv(0x30, &[tbs, tlv(0xa0, &signature)].concat());
+    let ended = run(show(&bench.write("request.der", der)));
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    let name = certstatus::hex(b"client.example");
+    for expected in ["fedcba", "Certificate 1 of 1 in it", "CN=localhost", &name] {
+        assert!(ended.stdout.contains(expected), "{expected}: {}", ended.stdout);
+    }
+}
+
+fn tlv(tag: u8, contents: &[u8]) -> Vec<u8> {
+    let length = contents.len();
+    let header = match length {
+        0..0x80 => vec![tag, length as u8],
+        0x80..0x100 => vec![tag, 0x81, length as u8],
+        _ => vec![tag, 0x82, (length >> 8) as u8, length as u8],
+    };
+    [header.as_slice(), contents].concat()
+}
+
 #[test]
 fn of_a_certificate_what_matters_for_its_status_is_shown() {
     let bench = Bench::with(Lab::builder(), LeafRequest::new("localhost").must_staple());
