@@ -1,5 +1,7 @@
 //! Why a chain does not verify, for people: rustls's errors as sentences, each with what to do.
 
+use std::sync::Arc;
+
 use certstatus::Certificate;
 use certstatus::time::{Relative, Rfc3339};
 use rustls::{CertificateError, Error};
@@ -38,7 +40,26 @@ pub(super) fn explain(error: &Error, trust: &Trust) -> String {
         | UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "or one above it is signed with an algorithm that is not supported".to_owned()
         }
+        Other(other) => match other.0.downcast_ref::<webpki::Error>() {
+            Some(error) => explain_webpki(error),
+            None => format!("is refused: {}", other.0),
+        },
         other => format!("is refused: {other}"),
+    }
+}
+
+/// What rustls has no error of its own for.
+fn explain_webpki(error: &webpki::Error) -> String {
+    use webpki::Error::*;
+    match error {
+        CaUsedAsEndEntity => {
+            "is that of a CA, by its basic constraints, and not of a server".to_owned()
+        }
+        EndEntityUsedAsCa => "is issued by a certificate that is not that of a CA".to_owned(),
+        UnsupportedCertVersion => "or one above it is not of X.509 version 3".to_owned(),
+        NameConstraintViolation => "has a name that a CA above it may not give".to_owned(),
+        PathLenConstraintViolated => "has more CAs above it than one of them allows".to_owned(),
+        other => format!("is refused: {other:?}"),
     }
 }
 
@@ -58,9 +79,16 @@ pub(super) fn advise(error: &Error, chain: &[CertificateDer<'_>]) -> Vec<String>
              certificates too. For a CA of your own, give its root with --ca-file."
         }
         UnknownIssuer => "For a CA of your own, give its root certificate with --ca-file.",
+        Other(other) if is_ca_as_server(&other.0) => {
+            "Give the server a certificate of its own, issued by a CA; the CA is given with --ca-file."
+        }
         _ => return Vec::new(),
     };
     vec![advice.to_owned()]
+}
+
+fn is_ca_as_server(error: &Arc<dyn std::error::Error + Send + Sync>) -> bool {
+    matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 /// Whether a server sends nothing but a certificate that somebody else issued.
@@ -82,6 +110,24 @@ fn bare(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_rustls_has_no_error_for_is_a_sentence_too() {
+        let trust =
+            Trust { roots: Arc::new(rustls::RootCertStore::empty()), source: "ca.pem".to_owned() };
+        let explained = |error: webpki::Error| {
+            let other = rustls::OtherError(Arc::new(error));
+            explain(&CertificateError::Other(other).into(), &trust)
+        };
+        assert_eq!(
+            explained(webpki::Error::CaUsedAsEndEntity),
+            "is that of a CA, by its basic constraints, and not of a server"
+        );
+        assert_eq!(
+            explained(webpki::Error::UnsupportedCertVersion),
+            "or one above it is not of X.509 version 3"
+        );
+    }
 
     #[test]
     fn names_are_shown_without_their_kind() {

@@ -60,6 +60,9 @@ impl Judgement {
             // The server has shown all that is judged here, and that it has the key. It may refuse
             // a client without a certificate after that.
             (Some(presented), Err(_)) if presented.proven => presented,
+            // rustls cannot check the proof by a certificate that it cannot read; what is wrong with
+            // the chain says more.
+            (Some(presented), Err(_)) if presented.path.is_err() => presented,
             (_, Err(error)) => {
                 return Self::failed("tls", host, error);
             }

@@ -243,7 +243,9 @@ impl Report for CheckReport {
             certificate.render(page, now);
         }
         if let Some(chain) = &self.chain {
-            page.field("names", chain.names.join(", "));
+            if !chain.names.is_empty() {
+                page.field("names", chain.names.join(", "));
+            }
             chain.render(page);
         }
         if let Some(connection) = &self.connection {
