@@ -1,0 +1,345 @@
+/*
+ * Sessions: what they say of themselves, as DER and back, caches inside and outside, and tickets
+ * whose keys two contexts share.
+ */
+#include "harness.h"
+
+#include <string.h>
+
+static SSL_SESSION *newest;
+static int removed;
+
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+    (void)ssl;
+    SSL_SESSION_free(newest);
+    newest = session;
+    return 1;
+}
+
+static SSL_CTX *keeping_client(int version)
+{
+    SSL_CTX *client = client_context(version);
+
+    SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(client, on_session);
+    return client;
+}
+
+static SSL_SESSION *take_newest(void)
+{
+    SSL_SESSION *session = newest;
+
+    newest = NULL;
+    return session;
+}
+
+/* A handshake that offers a session, and the newest session after it. */
+static SSL_SESSION *once(SSL_CTX *client, SSL_CTX *server, SSL_SESSION *offered)
+{
+    struct ends ends = make_ends(client, server);
+
+    SSL_set_tlsext_host_name(ends.client, "server.test");
+    if (offered != NULL)
+        SAY_LONG(SSL_set_session(ends.client, offered));
+    handshake(&ends);
+    SSL_shutdown(ends.client);
+    SSL_shutdown(ends.server);
+    free_ends(&ends);
+    return take_newest();
+}
+
+static void say_session(SSL_SESSION *session)
+{
+    const unsigned char *bytes;
+    size_t size;
+    unsigned length;
+
+    SAY_LONG(SSL_SESSION_get_protocol_version(session));
+    SAY_LONG(SSL_SESSION_is_resumable(session));
+    SAY_LONG(SSL_SESSION_get_timeout(session));
+    SAY_LONG(SSL_SESSION_get_time(session) > 1000000000);
+    SAY_LONG(SSL_SESSION_has_ticket(session));
+    SAY_LONG(SSL_SESSION_get_ticket_lifetime_hint(session));
+    SSL_SESSION_get0_ticket(session, &bytes, &size);
+    say("ticket: %s", bytes != NULL && size > 0 ? "there" : "none");
+    SSL_SESSION_get_id(session, &length);
+    SAY_LONG(length);
+    bytes = SSL_SESSION_get0_id_context(session, &length);
+    say("id context of %u", length);
+    SAY_LONG(SSL_SESSION_get_master_key(session, NULL, 0));
+    SAY_PRESENT(SSL_SESSION_get0_peer(session));
+    SAY_PRESENT(SSL_SESSION_get0_cipher(session));
+    SAY_PRESENT(SSL_SESSION_get0_hostname(session));
+    SAY_LONG(SSL_SESSION_get_max_early_data(session));
+    SAY_LONG(SSL_SESSION_get_max_fragment_length(session));
+    SSL_SESSION_get0_alpn_selected(session, &bytes, &size);
+    SAY_LONG(size);
+}
+
+static void accessors(int version)
+{
+    SSL_CTX *client, *server;
+    SSL_SESSION *session;
+
+    if (!begin("%s, accessors", version_name(version)))
+        return;
+    client = keeping_client(version);
+    server = server_context(version, "server");
+    session = once(client, server, NULL);
+    say_session(session);
+    SAY_LONG(SSL_SESSION_set_timeout(session, 33));
+    SAY_LONG(SSL_SESSION_get_timeout(session));
+    SAY_LONG(SSL_SESSION_set_time(session, 1700000000));
+    SAY_LONG(SSL_SESSION_get_time(session));
+    SSL_SESSION_free(session);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+}
+
+static void empty(void)
+{
+    SSL_SESSION *session;
+
+    if (!begin("a session of nothing"))
+        return;
+    session = SSL_SESSION_new();
+    SAY_LONG(SSL_SESSION_get_protocol_version(session));
+    SAY_LONG(SSL_SESSION_is_resumable(session));
+    SAY_LONG(SSL_SESSION_get_timeout(session));
+    SAY_LONG(SSL_SESSION_has_ticket(session));
+    SAY_PRESENT(SSL_SESSION_get0_peer(session));
+    SAY_PRESENT(SSL_SESSION_get0_cipher(session));
+    SAY_LONG(i2d_SSL_SESSION(session, NULL));
+    SAY_LONG(i2d_SSL_SESSION(NULL, NULL));
+    SSL_SESSION_free(session);
+}
+
+static void der(int version)
+{
+    SSL_CTX *client, *server;
+    SSL_SESSION *session, *again;
+    unsigned char *bytes = NULL;
+    const unsigned char *at;
+    int length;
+
+    if (!begin("%s, as DER and back", version_name(version)))
+        return;
+    client = keeping_client(version);
+    server = server_context(version, "server");
+    session = once(client, server, NULL);
+    length = i2d_SSL_SESSION(session, &bytes);
+    say("DER: %s", length > 100 && bytes != NULL && bytes[0] == 0x30 ? "a sequence" : "none");
+    at = bytes;
+    again = d2i_SSL_SESSION(NULL, &at, length);
+    SAY_PRESENT(again);
+    say("consumed: %s", at == bytes + length ? "all" : "not all");
+    if (again != NULL) {
+        say_session(again);
+        SSL_SESSION_free(once(client, server, again));
+    }
+    SSL_SESSION_free(again);
+    at = bytes;
+    SAY_PRESENT(d2i_SSL_SESSION(NULL, &at, length / 2));
+    ERR_clear_error();
+    OPENSSL_free(bytes);
+    SSL_SESSION_free(session);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+}
+
+/* Two servers with the same ticket keys, as workers of one program have. */
+static void shared_keys(int version, int shared)
+{
+    SSL_CTX *client, *one, *two;
+    SSL_SESSION *session;
+    unsigned char keys[200];
+
+    if (!begin("%s, ticket keys %s", version_name(version), shared ? "shared" : "not shared"))
+        return;
+    client = keeping_client(version);
+    one = server_context(version, "server");
+    two = server_context(version, "server");
+    SAY_LONG(SSL_CTX_get_tlsext_ticket_keys(one, NULL, 0));
+    SAY_LONG(SSL_CTX_get_tlsext_ticket_keys(one, keys, 10));
+    SAY_LONG(SSL_CTX_get_tlsext_ticket_keys(one, keys, 80));
+    SAY_LONG(SSL_CTX_set_tlsext_ticket_keys(two, keys, 10));
+    ERR_clear_error();
+    if (shared)
+        SAY_LONG(SSL_CTX_set_tlsext_ticket_keys(two, keys, 80));
+    session = once(client, one, NULL);
+    SSL_SESSION_free(once(client, two, session));
+    SSL_SESSION_free(session);
+    SSL_CTX_free(client);
+    SSL_CTX_free(one);
+    SSL_CTX_free(two);
+}
+
+static void say_statistics(SSL_CTX *context)
+{
+    say("connect %ld good %ld, accept %ld good %ld, hits %ld, misses %ld, kept %ld",
+        (long)SSL_CTX_sess_connect(context), (long)SSL_CTX_sess_connect_good(context),
+        (long)SSL_CTX_sess_accept(context), (long)SSL_CTX_sess_accept_good(context),
+        (long)SSL_CTX_sess_hits(context), (long)SSL_CTX_sess_misses(context),
+        (long)SSL_CTX_sess_number(context));
+}
+
+static void inside(int version, long mode)
+{
+    SSL_CTX *client, *server;
+    SSL_SESSION *session;
+
+    if (!begin("%s, cache inside, mode %ld", version_name(version), mode))
+        return;
+    client = keeping_client(version);
+    server = server_context(version, "server");
+    SSL_CTX_set_options(server, SSL_OP_NO_TICKET);
+    SSL_CTX_set_session_cache_mode(server, mode);
+    session = once(client, server, NULL);
+    say_statistics(server);
+    if (session != NULL)
+        SSL_SESSION_free(once(client, server, session));
+    say_statistics(server);
+    SSL_CTX_flush_sessions(server, 0);
+    say_statistics(server);
+    SSL_SESSION_free(session);
+    say_statistics(client);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+}
+
+/* --- a cache outside, which keeps one session as DER ------------------------------------------ */
+
+static struct {
+    unsigned char *bytes;
+    int length;
+    unsigned char id[32];
+    unsigned id_length;
+} outside;
+
+static int on_new(SSL *ssl, SSL_SESSION *session)
+{
+    const unsigned char *id = SSL_SESSION_get_id(session, &outside.id_length);
+
+    say("%s: new session, id of %u", side(ssl), outside.id_length);
+    memcpy(outside.id, id, outside.id_length);
+    OPENSSL_free(outside.bytes);
+    outside.bytes = NULL;
+    outside.length = i2d_SSL_SESSION(session, &outside.bytes);
+    return 0;
+}
+
+static SSL_SESSION *on_get(SSL *ssl, const unsigned char *id, int length, int *copy)
+{
+    const unsigned char *at = outside.bytes;
+    int same = (unsigned)length == outside.id_length && memcmp(id, outside.id, (size_t)length) == 0;
+
+    say("%s: asked for a session, %s", side(ssl), same ? "that one" : "another");
+    *copy = 0;
+    return same ? d2i_SSL_SESSION(NULL, &at, outside.length) : NULL;
+}
+
+static void on_remove(SSL_CTX *context, SSL_SESSION *session)
+{
+    (void)context, (void)session;
+    removed++;
+}
+
+static void outer_cache(int version)
+{
+    SSL_CTX *client, *one, *two;
+    SSL_SESSION *session;
+
+    if (!begin("%s, a cache outside that two contexts share", version_name(version)))
+        return;
+    client = keeping_client(version);
+    one = server_context(version, "server");
+    two = server_context(version, "server");
+    for (int at = 0; at < 2; at++) {
+        SSL_CTX *server = at == 0 ? one : two;
+
+        SSL_CTX_set_options(server, SSL_OP_NO_TICKET);
+        SSL_CTX_set_session_cache_mode(server, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_sess_set_new_cb(server, on_new);
+        SSL_CTX_sess_set_get_cb(server, on_get);
+        SSL_CTX_sess_set_remove_cb(server, on_remove);
+    }
+    SAY_LONG(SSL_CTX_sess_get_new_cb(one) == on_new);
+    SAY_LONG(SSL_CTX_sess_get_get_cb(one) == on_get);
+    SAY_LONG(SSL_CTX_sess_get_remove_cb(one) == on_remove);
+    session = once(client, one, NULL);
+    if (session != NULL)
+        SSL_SESSION_free(once(client, two, session));
+    SSL_SESSION_free(session);
+    OPENSSL_free(outside.bytes);
+    memset(&outside, 0, sizeof outside);
+    SSL_CTX_free(client);
+    SSL_CTX_free(one);
+    SSL_CTX_free(two);
+}
+
+/* A session of another id context is not for this server. */
+static void other_id_context(int version)
+{
+    SSL_CTX *client, *server;
+    SSL_SESSION *session;
+
+    if (!begin("%s, another id context", version_name(version)))
+        return;
+    client = keeping_client(version);
+    server = server_context(version, "server");
+    session = once(client, server, NULL);
+    SSL_CTX_set_session_id_context(server, (const unsigned char *)"else", 4);
+    if (session != NULL)
+        SSL_SESSION_free(once(client, server, session));
+    SSL_SESSION_free(session);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+}
+
+/* The session of a connection without asking for it by callback. */
+static void from_the_connection(int version)
+{
+    SSL_CTX *client, *server;
+    SSL_SESSION *session;
+    struct ends ends;
+
+    if (!begin("%s, the session of a connection", version_name(version)))
+        return;
+    client = client_context(version);
+    server = server_context(version, "server");
+    ends = make_ends(client, server);
+    handshake(&ends);
+    session = SSL_get1_session(ends.client);
+    SAY_PRESENT(session);
+    SSL_shutdown(ends.client);
+    free_ends(&ends);
+    SAY_LONG(SSL_SESSION_is_resumable(session));
+    SSL_SESSION_free(once(client, server, session));
+    SSL_SESSION_free(session);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+}
+
+int main(int argc, char **argv)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+    start(argc, argv);
+    empty();
+    for (int at = 0; at < 2; at++) {
+        int version = versions[at];
+
+        accessors(version);
+        der(version);
+        shared_keys(version, 0);
+        shared_keys(version, 1);
+        inside(version, SSL_SESS_CACHE_SERVER);
+        inside(version, SSL_SESS_CACHE_OFF);
+        inside(version, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
+        outer_cache(version);
+        other_id_context(version);
+        from_the_connection(version);
+    }
+    return finish();
+}

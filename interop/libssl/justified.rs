@@ -1,0 +1,150 @@
+//! Where our library is meant to differ from OpenSSL 3.0. Each entry says which lines of which cases
+//! are others, and why. Nothing else may differ.
+
+use crate::transcript::Case;
+
+/// A difference that is meant.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    program: &'static str,
+    /// The cases' names; `*` stands for anything.
+    cases: &'static str,
+    /// Lines of the system's library that follow each other, and what ours says in their place.
+    theirs: &'static [&'static str],
+    ours: &'static [&'static str],
+    /// For who reads this table.
+    #[allow(dead_code, reason = "printed with the entry when it turns out to be stale")]
+    reason: &'static str,
+}
+
+/// The man page: the callback is not called when a session is resumed. OpenSSL does so all the same
+/// in TLS 1.3, with no response, which makes strict callbacks refuse every resumption.
+const RESUMPTION: &str = "the man page says that the callback is not called on resumption";
+
+/// rustls has no error that sends the alert `internal_error` once there are keys.
+const ALERT_80: &str = "alert 80 cannot be sent encrypted; 113 is the nearest";
+
+/// OpenSSL's client takes 16 KiB of CertificateStatus in TLS 1.2; in TLS 1.3 it takes all.
+const SIZE: &str = "a response of up to 64 KiB is taken in both versions";
+
+/// What OpenSSL's client says to a response of more than 16 KiB in TLS 1.2.
+const TOO_LARGE: &[&str] = &[
+    "client: alert sent: fatal: illegal parameter",
+    "client: handshake returned -1, SSL",
+    "client: error: SSL routines: excessive message size (152)",
+    "server: alert received: fatal: illegal parameter",
+    "server: handshake returned -1, SSL",
+    "server: error: SSL routines: sslv3 alert illegal parameter (1047): SSL alert number 47",
+];
+
+/// A response of that size is taken in TLS 1.2 as it is in TLS 1.3.
+macro_rules! taken {
+    ($case:literal, $response:literal) => {
+        Difference {
+            program: "status_response",
+            cases: $case,
+            theirs: TOO_LARGE,
+            ours: &[
+                "client: status callback, argument NULL",
+                concat!("client: response in the callback: ", $response),
+                "client: done, TLSv1.2, full, verify result 0",
+                "server: done, TLSv1.2, full, verify result 0",
+            ],
+            reason: SIZE,
+        }
+    };
+}
+
+const TABLE: &[Difference] = &[
+    Difference {
+        program: "status_resumption",
+        cases: "TLSv1.3, by *",
+        theirs: &["client: status callback, resumed", "client: response in the callback: -1, NULL"],
+        ours: &[],
+        reason: RESUMPTION,
+    },
+    Difference {
+        program: "status_matrix",
+        cases: "TLSv1.3, asked *, client -1, server *",
+        theirs: &["client: alert sent: fatal: internal error"],
+        ours: &["client: alert sent: fatal: bad certificate status response"],
+        reason: ALERT_80,
+    },
+    Difference {
+        program: "status_matrix",
+        cases: "TLSv1.3, asked *, client -1, server *",
+        theirs: &[
+            "server: alert received: fatal: internal error",
+            "server: handshake returned -1, SSL",
+            "server: error: SSL routines: tlsv1 alert internal error (1080): SSL alert number 80",
+        ],
+        ours: &[
+            "server: alert received: fatal: bad certificate status response",
+            "server: handshake returned -1, SSL",
+            "server: error: SSL routines: tlsv1 bad certificate status response (1113): SSL alert \
+             number 113",
+        ],
+        reason: ALERT_80,
+    },
+    taken!("TLSv1.2, size 16385", "16385 bytes, first 00, last 00, sum d643e000"),
+    taken!("TLSv1.2, size 32768", "32768 bytes, first 00, last ff, sum c3804000"),
+    taken!("TLSv1.2, size 61440", "61440 bytes, first 00, last ff, sum 46907800"),
+    taken!("TLSv1.2, size 65000", "65000 bytes, first 00, last e7, sum 691b36f4"),
+    taken!("TLSv1.2, size 65500", "65500 bytes, first 00, last db, sum d2dcebee"),
+];
+
+/// The entries about a program.
+pub(crate) fn of(program: &str) -> impl Iterator<Item = &'static Difference> {
+    TABLE.iter().filter(move |difference| difference.program == program)
+}
+
+/// What our library is to say in a case, given what the system's says.
+pub(crate) fn expected(program: &str, case: &Case) -> Vec<String> {
+    let start = case.lines.clone();
+    of(program)
+        .filter(|difference| matches(difference.cases, &case.name))
+        .fold(start, |lines, difference| difference.apply(&lines))
+}
+
+impl Difference {
+    /// Whether the entry makes any difference to a case.
+    pub(crate) fn changes(&self, case: &Case) -> bool {
+        matches(self.cases, &case.name) && self.apply(&case.lines) != case.lines
+    }
+
+    fn apply(&self, lines: &[String]) -> Vec<String> {
+        let mut out = Vec::new();
+        let mut rest = lines;
+        while let Some((first, others)) = rest.split_first() {
+            let window = rest.get(..self.theirs.len());
+            if window.is_some_and(|window| window == self.theirs) {
+                out.extend(self.ours.iter().map(ToString::to_string));
+                rest = &rest[self.theirs.len()..];
+            } else {
+                out.push(first.clone());
+                rest = others;
+            }
+        }
+        out
+    }
+}
+
+/// Whether a name is of a pattern in which `*` stands for anything.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| {
+            (0..=name.len())
+                .filter(|at| name.is_char_boundary(*at))
+                .any(|at| matches(rest, &name[at..]))
+        }),
+    }
+}
+
+#[test]
+fn patterns_match_as_they_look() {
+    assert!(matches("a*, b", "axx, b"));
+    assert!(matches("a*", "a"));
+    assert!(!matches("a*, b", "axx, c"));
+    assert!(!matches("a", "ab"));
+}

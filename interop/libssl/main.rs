@@ -1,0 +1,126 @@
+//! Our libssl beside the system's: one C program, compiled once, run on both, and the transcripts
+//! compared line by line.
+//!
+//! The programs are in `c/`, one per family of functions. What a transcript shows is whatever a C
+//! program can see: return values, the order of callbacks, alerts, the error queue. Differences that
+//! are meant are in [`justified`], with their reasons; what does not hold yet is counted in
+//! [`progress`], exactly, so that a case that begins to hold has to be recorded.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `CERTSTATUS_LIBSSL_DIR` | where our `libssl.so.3` is; without it the tests build it |
+//! | `CERTSTATUS_LIBSSL_DIFFERENCES` | a directory that gets a Markdown file of differences per program |
+
+#![forbid(unsafe_code)]
+// Every function here is part of a test: what cannot go on ends with what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod certificates;
+mod justified;
+mod library;
+mod program;
+mod progress;
+mod transcript;
+
+use crate::certificates::Certificates;
+use crate::library::Library;
+use crate::program::{Build, Program};
+use crate::transcript::{Comparison, report};
+
+/// The tests of every program: that it is sound on the system's library, and that ours is equal.
+macro_rules! programs {
+    ($($name:ident)+) => {
+        /// The names of all programs.
+        pub(crate) const PROGRAMS: &[&str] = &[$(stringify!($name)),+];
+
+        $(mod $name {
+            #[test]
+            fn on_the_systems_library() {
+                crate::on_the_systems_library(stringify!($name));
+            }
+
+            #[test]
+            fn on_ours() {
+                crate::on_ours(stringify!($name));
+            }
+
+            #[test]
+            fn without_memory_errors() {
+                crate::without_memory_errors(stringify!($name));
+            }
+        })+
+    };
+}
+
+programs! {
+    status_accessors
+    status_matrix
+    status_order
+    status_response
+    status_resumption
+    status_wire
+    io_data
+    io_close
+    io_errors
+    context_settings
+    context_lifetime
+    session
+}
+
+/// Two runs say the same; so does one with AddressSanitizer, which finds nothing. And every
+/// justified difference is about something that the system's library really says.
+fn on_the_systems_library(name: &str) {
+    let certificates = Certificates::new();
+    let program = Program::compile(name, Build::Plain);
+    let first = program.run(&Library::System, &certificates);
+    assert_eq!(first.ended_early(), None, "{name} on the system's library");
+    let second = program.run(&Library::System, &certificates);
+    assert_eq!(first, second, "{name} is not deterministic");
+    let sanitized = Program::compile(name, Build::AddressSanitizer);
+    let third = sanitized.run_clean(&Library::System, &certificates, &[]);
+    assert_eq!(first, third, "{name} with AddressSanitizer");
+    for difference in justified::of(name) {
+        assert!(
+            first.cases().iter().any(|case| difference.changes(case)),
+            "the system's library says nothing of what this is about: {difference:?}"
+        );
+    }
+}
+
+fn compare(name: &str, certificates: &Certificates) -> Comparison {
+    let program = Program::compile(name, Build::Plain);
+    let theirs = program.run(&Library::System, certificates);
+    let ours = program.run_over_crashes(Library::ours(), certificates, &theirs);
+    Comparison::new(name, &theirs, &ours)
+}
+
+/// All cases are equal, but for exactly as many as [`progress`] says.
+fn on_ours(name: &str) {
+    let comparison = compare(name, &Certificates::new());
+    report(&comparison);
+    let (different, expected) = (comparison.different().len(), progress::not_yet(name));
+    assert!(
+        different <= expected,
+        "{name}: {different} of {} cases differ, not {expected}\n{comparison}",
+        comparison.len()
+    );
+    assert!(
+        different == expected,
+        "{name}: only {different} cases differ any more: write that down in progress.rs"
+    );
+}
+
+/// What is equal is so without a memory error or a leak, under valgrind and in a program built with
+/// AddressSanitizer.
+fn without_memory_errors(name: &str) {
+    let certificates = Certificates::new();
+    let comparison = compare(name, &certificates);
+    let equal = comparison.equal();
+    if equal.is_empty() {
+        return;
+    }
+    let sanitized = Program::compile(name, Build::AddressSanitizer);
+    sanitized.run_clean(Library::ours(), &certificates, &equal);
+    let plain = Program::compile(name, Build::Plain);
+    plain.run_under_valgrind(Library::ours(), &certificates, &progress::for_valgrind(&equal));
+}
