@@ -10,6 +10,8 @@ use certstatus::{
 };
 use certstatus_lab::{Effect, Fault, KeyKind, Lab, RsaScheme};
 
+use rustls_pki_types::SignatureVerificationAlgorithm;
+
 use crate::support::{Fixture, LIFE, NOW, algorithms, at};
 
 const REVOKED: CertStatus = CertStatus::Revoked(RevokedInfo {
@@ -271,6 +273,26 @@ fn rsa_signs_by_pkcs1_and_pss_with_every_hash() {
         let fixture = Fixture::of(lab.build().unwrap());
         let response = fixture.lab.respond(&fixture.leaf);
         assert!(fixture.verify(&response, at(10)).is_ok(), "{}", scheme.name());
+    }
+}
+
+/// Any provider's algorithms serve: here ring's.
+#[test]
+fn the_algorithms_of_ring_serve_too() {
+    let ring: [&dyn SignatureVerificationAlgorithm; 4] = [
+        webpki::ring::ECDSA_P256_SHA256,
+        webpki::ring::ECDSA_P384_SHA384,
+        webpki::ring::ED25519,
+        webpki::ring::RSA_PKCS1_2048_8192_SHA256,
+    ];
+    for key in [KeyKind::EcdsaP256, KeyKind::EcdsaP384, KeyKind::Ed25519, KeyKind::Rsa2048] {
+        let fixture =
+            Fixture::of(Lab::builder().now(at(0)).key(key).delegate(true).build().unwrap());
+        let response = fixture.lab.respond(&fixture.leaf);
+        assert!(fixture.verify_with(Verifier::new(&ring), &response, at(10)).is_ok(), "{key}");
+        let forged = fixture.lab.respond_with(&fixture.leaf, Fault::BadSignature).unwrap().unwrap();
+        let error = fixture.verify_with(Verifier::new(&ring), &forged, at(10)).unwrap_err();
+        assert!(matches!(error, Error::Signer(SignerError::BadSignature { .. })), "{key}: {error}");
     }
 }
 
