@@ -31,7 +31,7 @@ use crate::transcript::{Comparison, report};
 macro_rules! programs {
     ($($name:ident)+) => {
         /// The names of all programs.
-        pub(crate) const PROGRAMS: &[&str] = &[$(stringify!($name)),+];
+        pub(crate) const PROGRAMS: &[&str] = &[$(stringify!($name)),+, HOSTILE];
 
         $(mod $name {
             #[test]
@@ -67,6 +67,21 @@ programs! {
     session
 }
 
+/// The program that does what OpenSSL leaves undefined. It says nothing, and is to survive.
+const HOSTILE: &str = "hostile";
+
+mod hostile {
+    #[test]
+    fn on_ours() {
+        crate::on_ours(crate::HOSTILE);
+    }
+
+    #[test]
+    fn without_memory_errors() {
+        crate::without_memory_errors(crate::HOSTILE);
+    }
+}
+
 /// Two runs say the same; so does one with AddressSanitizer, which finds nothing. And every
 /// justified difference is about something that the system's library really says.
 fn on_the_systems_library(name: &str) {
@@ -89,7 +104,10 @@ fn on_the_systems_library(name: &str) {
 
 fn compare(name: &str, certificates: &Certificates) -> Comparison {
     let program = Program::compile(name, Build::Plain);
-    let theirs = program.run(&Library::System, certificates);
+    let theirs = match name {
+        HOSTILE => program.list(certificates),
+        _ => program.run(&Library::System, certificates),
+    };
     let ours = program.run_over_crashes(Library::ours(), certificates, &theirs);
     Comparison::new(name, &theirs, &ours)
 }

@@ -47,7 +47,7 @@ impl Program {
         if build == Build::AddressSanitizer {
             compiler.args(["-fsanitize=address", "-fno-omit-frame-pointer"]);
         }
-        compiler.args(["-lssl", "-lcrypto", "-ldl"]);
+        compiler.args(["-lssl", "-lcrypto", "-ldl", "-lpthread"]);
         let output = compiler.output().expect("cc is installed: `apt-get install build-essential`");
         assert!(output.status.success(), "{name}:\n{}", String::from_utf8_lossy(&output.stderr));
         Self { name: name.to_owned(), directory }
@@ -60,6 +60,14 @@ impl Program {
     /// Runs all cases.
     pub(crate) fn run(&self, library: &Library, certificates: &Certificates) -> Transcript {
         let output = self.output(Command::new(self.path()), library, certificates, &[]);
+        Transcript::parse(&String::from_utf8_lossy(&output.stdout), &output.status.to_string())
+    }
+
+    /// The names of all cases, as a transcript without lines.
+    pub(crate) fn list(&self, certificates: &Certificates) -> Transcript {
+        let mut command = Command::new(self.path());
+        command.arg(certificates.path()).arg("--list");
+        let output = command.output().expect("the program starts");
         Transcript::parse(&String::from_utf8_lossy(&output.stdout), &output.status.to_string())
     }
 

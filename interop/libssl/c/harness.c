@@ -12,6 +12,7 @@ static const char *directory;
 static const char *only;
 /* The file of names with a newline before it and behind it. */
 static char *wanted;
+static int list_only;
 static unsigned case_seconds = 10;
 static int in_case;
 
@@ -52,8 +53,9 @@ void start(int argc, char **argv)
     const char *seconds = getenv("CASE_SECONDS");
     Dl_info library;
 
-    if (argc != 2 && argc != 4) {
-        fprintf(stderr, "usage: %s DIRECTORY [--only CASE | --cases FILE]\n", argv[0]);
+    list_only = argc == 3 && strcmp(argv[2], "--list") == 0;
+    if (argc != 2 && argc != 4 && !list_only) {
+        fprintf(stderr, "usage: %s DIRECTORY [--list | --only CASE | --cases FILE]\n", argv[0]);
         exit(2);
     }
     directory = argv[1];
@@ -90,6 +92,8 @@ int begin(const char *format, ...)
     if (!is_wanted(name))
         return 0;
     printf("== %s\n", name);
+    if (list_only)
+        return 0;
     alarm(case_seconds);
     in_case = 1;
     return 1;

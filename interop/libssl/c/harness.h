@@ -7,6 +7,7 @@
  * with the line `== NAME`.
  *
  *     PROGRAM DIRECTORY                 all cases
+ *     PROGRAM DIRECTORY --list          the names of all cases
  *     PROGRAM DIRECTORY --only NAME     one case
  *     PROGRAM DIRECTORY --cases FILE    the cases whose names are the lines of that file
  *
