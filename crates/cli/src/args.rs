@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::outcome::Outcome;
-use crate::{check, demo, fetch, pages, show, verify};
+use crate::{check, demo, exec, fetch, pages, show, verify};
 
 /// Certificate status (OCSP) for TLS: check it, verify it, show it, fetch it.
 #[derive(Debug, Parser)]
@@ -64,6 +64,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Show(show::Args),
     Fetch(fetch::Args),
+    Exec(exec::Args),
     Man(pages::ManArgs),
     Completions(pages::CompletionsArgs),
 }
@@ -77,6 +78,7 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Show(_) => "show",
             Self::Fetch(_) => "fetch",
+            Self::Exec(_) => "exec",
             Self::Man(_) => "man",
             Self::Completions(_) => "completions",
         }
@@ -109,6 +111,7 @@ pub(crate) fn examples_of(command: &str) -> &'static Examples {
         "verify" => verify::EXAMPLES,
         "show" => show::EXAMPLES,
         "fetch" => fetch::EXAMPLES,
+        "exec" => exec::EXAMPLES,
         "man" => pages::MAN_EXAMPLES,
         "completions" => pages::COMPLETIONS_EXAMPLES,
         _ => EXAMPLES,

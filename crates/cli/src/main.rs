@@ -9,6 +9,7 @@
 mod args;
 mod check;
 mod demo;
+mod exec;
 mod failure;
 mod fetch;
 mod input;
@@ -53,6 +54,7 @@ fn run(command: &Command, output: &Output) -> Result<Outcome, Failure> {
         Command::Verify(args) => verify::run(args, output),
         Command::Show(args) => show::run(args, output),
         Command::Fetch(args) => fetch::run(args, output),
+        Command::Exec(args) => exec::run(args, output),
         Command::Man(args) => pages::man(args, output),
         Command::Completions(args) => pages::completions(args, output),
     }

@@ -27,7 +27,8 @@
 //! | `fetched`, `failed_attempts`, `issuer_source` | | of `fetch`: from whom, how, and who did not serve |
 //!
 //! `show` has `contents`, an array with an object for each part of the file, told apart by `kind`;
-//! `man` has `files`.
+//! `man` has `files`; `exec --check` has `program`, `library`, `usage`, `needed_by` and
+//! `environment`.
 //!
 //! Times are RFC 3339 in UTC; durations are numbers of seconds, negative when past.
 

@@ -15,6 +15,8 @@ mod check_fetch;
 mod check_many;
 mod check_starttls;
 mod demo;
+mod elf;
+mod exec;
 mod fetch;
 mod net;
 mod output;
