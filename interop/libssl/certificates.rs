@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use certstatus_lab::{Lab, LeafRequest};
+use certstatus_lab::{KeyKind, Lab, LeafRequest};
 use tempfile::TempDir;
 
 /// A directory with a folder of files for each name; gone when the value is dropped.
@@ -12,13 +12,14 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Of one root: `server`, `other`, `client`, `expired`; of another one: `stranger`.
+    /// Of one root: `server`, `other`, `client`, `rsa`, `expired`; of another one: `stranger`.
     pub(crate) fn new() -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let lab = Lab::builder().build().expect("the lab");
         for who in ["server", "other", "client"] {
             write(&lab, directory.path(), who, LeafRequest::new(format!("{who}.test")));
         }
+        write(&lab, directory.path(), "rsa", LeafRequest::new("rsa.test").key(KeyKind::Rsa2048));
         write(&lab, directory.path(), "expired", LeafRequest::new("expired.test").expired());
         let strangers = Lab::builder().build().expect("another lab");
         write(&strangers, directory.path(), "stranger", LeafRequest::new("stranger.test"));

@@ -62,9 +62,12 @@ programs! {
     io_data
     io_close
     io_errors
+    io_transport
     context_settings
     context_lifetime
     session
+    negotiation
+    conf
 }
 
 /// The program that does what OpenSSL leaves undefined. It says nothing, and is to survive.

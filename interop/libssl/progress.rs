@@ -15,7 +15,10 @@ const NOT_YET: &[(&str, usize)] = &[
     ("io_errors", 71),
     ("context_settings", 10),
     ("context_lifetime", 6),
+    ("io_transport", 6),
     ("session", 21),
+    ("negotiation", 36),
+    ("conf", 36),
     ("hostile", 218),
 ];
 

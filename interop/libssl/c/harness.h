@@ -11,8 +11,8 @@
  *     PROGRAM DIRECTORY --only NAME     one case
  *     PROGRAM DIRECTORY --cases FILE    the cases whose names are the lines of that file
  *
- * DIRECTORY has the certificates: `server/`, `other/`, `client/`, `expired/` and `stranger/`, each
- * with `chain.pem`, `key.pem` and `root.pem`; `stranger/` is of another root. `CASE_SECONDS` in the
+ * DIRECTORY has the certificates: `server/`, `other/`, `client/`, `rsa/`, `expired/` and
+ * `stranger/`, each with `chain.pem`, `key.pem` and `root.pem`; `stranger/` is of another root. `CASE_SECONDS` in the
  * environment says after how long a case that hangs ends the process.
  */
 #ifndef HARNESS_H
