@@ -192,9 +192,10 @@ static void on_message(int sent, int version, int type, const void *bytes, size_
 {
     const char *name = argument;
 
+    (void)version;
     if (type == SSL3_RT_HANDSHAKE && length > 0)
-        say("%s: message of %s %s: type %d in version %04x", side(ssl), name,
-            sent ? "sent" : "received", *(const unsigned char *)bytes, (unsigned)version);
+        say("%s: message of %s %s: type %d", side(ssl), name, sent ? "sent" : "received",
+            *(const unsigned char *)bytes);
 }
 
 static void messages(int version)
