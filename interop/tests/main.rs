@@ -11,6 +11,7 @@
 
 mod curl;
 mod disagreements;
+mod exec;
 mod gnutls;
 mod harness;
 mod nginx;

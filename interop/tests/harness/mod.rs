@@ -4,6 +4,7 @@
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod files;
+pub(crate) mod libssl;
 pub(crate) mod pki;
 pub(crate) mod process;
 pub(crate) mod server;
