@@ -67,6 +67,7 @@ programs! {
     context_lifetime
     session
     negotiation
+    ciphers
     conf
 }
 
@@ -82,6 +83,20 @@ mod hostile {
     #[test]
     fn without_memory_errors() {
         crate::without_memory_errors(crate::HOSTILE);
+    }
+}
+
+/// The functions of the man page do as functions what they do as macros.
+#[test]
+fn the_functions_of_the_man_page_are_functions_too() {
+    let certificates = Certificates::new();
+    for name in ["status_accessors", "status_response"] {
+        let theirs = Program::compile(name, Build::Plain).run(&Library::System, &certificates);
+        let program = Program::compile(name, Build::AsFunctions);
+        let ours = program.run_over_crashes(Library::ours(), &certificates, &theirs);
+        let as_functions = Comparison::new(name, &theirs, &ours);
+        let as_macros = compare(name, &certificates);
+        assert_eq!(as_functions.different(), as_macros.different(), "{as_functions}");
     }
 }
 
