@@ -25,6 +25,8 @@ const FOUND: &str = "99";
 pub(crate) enum Build {
     Plain,
     AddressSanitizer,
+    /// The functions of the man page are functions, and not macros; only our library has them.
+    AsFunctions,
 }
 
 /// A compiled program.
@@ -44,10 +46,14 @@ impl Program {
             .args(["-std=c11", "-D_DEFAULT_SOURCE", "-Wall", "-Wextra", "-Werror", "-g", "-O1"])
             .args([sources.join(format!("{name}.c")), sources.join("harness.c")])
             .args([OsStr::new("-o"), directory.path().join(name).as_os_str()]);
-        if build == Build::AddressSanitizer {
-            compiler.args(["-fsanitize=address", "-fno-omit-frame-pointer"]);
-        }
-        compiler.args(["-lssl", "-lcrypto", "-ldl", "-lpthread"]);
+        match build {
+            Build::Plain => compiler.arg("-lssl"),
+            Build::AddressSanitizer => {
+                compiler.args(["-fsanitize=address", "-fno-omit-frame-pointer", "-lssl"])
+            }
+            Build::AsFunctions => compiler.args(["-DAS_FUNCTIONS", "-lssl"]),
+        };
+        compiler.args(["-lcrypto", "-ldl", "-lpthread"]);
         let output = compiler.output().expect("cc is installed: `apt-get install build-essential`");
         assert!(output.status.success(), "{name}:\n{}", String::from_utf8_lossy(&output.stderr));
         Self { name: name.to_owned(), directory }
@@ -89,7 +95,9 @@ impl Program {
             }
             let output = self.output(Command::new(self.path()), library, certificates, rest);
             let printed = String::from_utf8_lossy(&output.stdout);
-            transcript.append(Transcript::parse(&printed, &output.status.to_string()));
+            let later = Transcript::parse(&printed, &output.status.to_string());
+            assert!(!later.cases().is_empty(), "{} said nothing: {}", self.name, output.status);
+            transcript.append(later);
         }
         transcript
     }

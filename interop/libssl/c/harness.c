@@ -24,6 +24,17 @@ void broken(const char *what)
     exit(3);
 }
 
+#ifdef AS_FUNCTIONS
+void *look_up(const char *name)
+{
+    void *function = dlsym(RTLD_DEFAULT, name);
+
+    if (function == NULL)
+        broken(name);
+    return function;
+}
+#endif
+
 static char *read_names(const char *path)
 {
     static char names[200000];
@@ -336,13 +347,13 @@ unsigned char *new_response(size_t size, unsigned char seed)
 
 long set_response(SSL *ssl, size_t size, unsigned char seed)
 {
-    return SSL_set_tlsext_status_ocsp_resp(ssl, new_response(size, seed), (long)size);
+    return SSL_set_tlsext_status_ocsp_resp(ssl, new_response(size, seed), (int)size);
 }
 
 void say_response(SSL *ssl, const char *when)
 {
     /* Not NULL, so that a getter that writes nothing is found out. */
-    const unsigned char *response = (const unsigned char *)"untouched";
+    unsigned char *response = (unsigned char *)"untouched";
     unsigned sum = 0;
     long length = SSL_get_tlsext_status_ocsp_resp(ssl, &response);
 

@@ -24,6 +24,10 @@
 #include <openssl/ssl.h>
 #include <stddef.h>
 
+#ifdef AS_FUNCTIONS
+#include "functions.h"
+#endif
+
 /* --- cases and transcript ------------------------------------------------------------------- */
 
 /* Reads the arguments; says on standard error which file the functions of libssl come from. */
