@@ -1,13 +1,30 @@
 //! What C sees: the functions of libssl, one file per family.
 //!
 //! Every function here is entered through [`guard::guard`], so a panic becomes an error. No lock
-//! of this crate is held while a C callback runs. A function is exported when `exports.toml` names
-//! it; the names are C's, so they are not in Rust's case.
+//! of this crate is held while code of the program runs: callbacks, BIOs. A function is exported
+//! when `exports.toml` names it; the names are C's, so they are not in Rust's case.
 
 // The trampolines, which use the functions, are left out of the unit tests.
 #![cfg_attr(test, allow(dead_code))]
 #![allow(non_snake_case, non_camel_case_types, clippy::missing_safety_doc)]
 
+pub(crate) mod arguments;
+pub(crate) mod callbacks;
+pub(crate) mod certificate;
+pub(crate) mod cipher;
+pub(crate) mod cipher_list;
+pub(crate) mod connection;
+pub(crate) mod context;
+pub(crate) mod ctrl;
 pub(crate) mod guard;
+pub(crate) mod handshake;
+pub(crate) mod info;
 pub(crate) mod init;
+pub(crate) mod io;
+pub(crate) mod method;
+pub(crate) mod objects;
 pub(crate) mod refused;
+pub(crate) mod status;
+pub(crate) mod strings;
+pub(crate) mod transport;
+pub(crate) mod verify;

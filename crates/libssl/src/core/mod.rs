@@ -1,1 +1,28 @@
 //! The TLS engine: safe Rust over rustls, without a call to C.
+//!
+//! [`connection::Connection`] is fed bytes and gives bytes; where a decision is needed that only
+//! the program can take, it stops with a [`connection::Request`] and goes on with the answer. So
+//! no callback ever runs inside it.
+
+// The trampolines, which use all of this, are left out of the unit tests.
+#![cfg_attr(test, allow(dead_code))]
+
+pub(crate) mod buffer;
+pub(crate) mod ciphers;
+pub(crate) mod client;
+pub(crate) mod client_hello;
+pub(crate) mod connection;
+pub(crate) mod credentials;
+pub(crate) mod failure;
+pub(crate) mod groups;
+pub(crate) mod names;
+pub(crate) mod server;
+pub(crate) mod sessions;
+pub(crate) mod settings;
+pub(crate) mod signatures;
+pub(crate) mod status;
+pub(crate) mod traffic;
+pub(crate) mod verify;
+
+#[cfg(test)]
+mod tests;

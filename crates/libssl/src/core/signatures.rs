@@ -7,6 +7,7 @@
 use std::ffi::c_int;
 
 use rustls::crypto::SignatureScheme;
+use rustls_aws_lc_rs::SUPPORTED_SIG_ALGS;
 
 use super::ciphers::security_bits;
 
@@ -85,6 +86,20 @@ static SCHEMES: [Scheme; 23] = [
     scheme(0x0202, None, DSA, SHA1, 113),
 ];
 
+/// The schemes when the program selects none: OpenSSL 3.0's, as far as the engine has them.
+pub(crate) static DEFAULT_SCHEMES: [SignatureScheme; 10] = [
+    SignatureScheme::ECDSA_NISTP256_SHA256,
+    SignatureScheme::ECDSA_NISTP384_SHA384,
+    SignatureScheme::ECDSA_NISTP521_SHA512,
+    SignatureScheme::ED25519,
+    SignatureScheme::RSA_PSS_SHA256,
+    SignatureScheme::RSA_PSS_SHA384,
+    SignatureScheme::RSA_PSS_SHA512,
+    SignatureScheme::RSA_PKCS1_SHA256,
+    SignatureScheme::RSA_PKCS1_SHA384,
+    SignatureScheme::RSA_PKCS1_SHA512,
+];
+
 /// Reads a list, as `ECDSA+SHA256:rsa_pss_rsae_sha256`: the schemes in order of preference.
 ///
 /// None when an element is empty or not known or a scheme stands twice; OpenSSL leaves nothing in
@@ -141,8 +156,13 @@ pub(crate) fn by_id(id: SignatureScheme) -> Option<&'static Scheme> {
     SCHEMES.iter().find(|scheme| scheme.id == id)
 }
 
-/// Whether a security level of `SSL_CTX_set_security_level(3)` allows the scheme. One that OpenSSL
-/// does not know is allowed as far as its own strength is not ours to judge: never.
+/// Whether the engine verifies signatures of the scheme.
+pub(crate) fn is_verified(id: SignatureScheme) -> bool {
+    SUPPORTED_SIG_ALGS.mapping().iter().any(|(scheme, _)| *scheme == id)
+}
+
+/// Whether a security level of `SSL_CTX_set_security_level(3)` allows the scheme; it allows none
+/// that OpenSSL does not know.
 pub(crate) fn allowed_at(id: SignatureScheme, level: c_int) -> bool {
     by_id(id).is_some_and(|scheme| scheme.bits >= security_bits(level))
 }

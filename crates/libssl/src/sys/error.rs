@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 use std::sync::Once;
 
-use openssl_sys as ffi;
+use super::libcrypto as ffi;
 
 use super::reasons::REASONS;
 
@@ -14,6 +14,11 @@ pub(crate) const LIB_SSL: c_int = 20;
 pub(crate) const INTERNAL_ERROR: c_int = 259 | FATAL | COMMON;
 /// `ERR_R_UNSUPPORTED` of `openssl/err.h`.
 pub(crate) const UNSUPPORTED: c_int = 268 | COMMON;
+
+/// `ERR_R_PASSED_NULL_PARAMETER` of `openssl/err.h`.
+pub(crate) const PASSED_NULL_PARAMETER: c_int = 258 | FATAL | COMMON;
+/// `ERR_R_PEM_LIB` of `openssl/err.h`.
+pub(crate) const PEM_LIB: c_int = 9 | COMMON;
 
 // ERR_RFLAGS_OFFSET is 18: the flags of reasons that all libraries share.
 const FATAL: c_int = 1 << 18;
@@ -73,6 +78,24 @@ pub(crate) fn raise(function: &'static CStr, reason: c_int, data: Option<&str>) 
 pub(crate) fn clear() {
     // SAFETY: takes nothing and touches only the calling thread's queue.
     unsafe { ffi::ERR_clear_error() };
+}
+
+/// Where the oldest error in the thread's queue comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum First {
+    System,
+    Library,
+}
+
+/// The oldest error in the thread's queue.
+pub(crate) fn first() -> Option<First> {
+    const SYSTEM_FLAG: std::ffi::c_ulong = 0x8000_0000;
+    // SAFETY: takes nothing and reads only the calling thread's queue.
+    match unsafe { ffi::ERR_peek_error() } {
+        0 => None,
+        code if code & SYSTEM_FLAG != 0 => Some(First::System),
+        _ => Some(First::Library),
+    }
 }
 
 /// The reason of the newest entry in the thread's queue.

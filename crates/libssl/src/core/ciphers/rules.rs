@@ -4,12 +4,16 @@
 //! A suite that OpenSSL knows and the engine lacks is not there, as in a build of OpenSSL without
 //! it. What a list that selects nothing means is left to the caller: OpenSSL stores it and fails.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 
 use super::{CIPHERS, Cipher, ECDSA, RSA, by_standard_name};
 
 /// `OSSL_default_cipher_list`: what `DEFAULT` at the start of a list stands for.
-pub(crate) const DEFAULT_LIST: &str = "ALL:!COMPLEMENTOFDEFAULT:!eNULL";
+pub(crate) const DEFAULT_LIST: &CStr = c"ALL:!COMPLEMENTOFDEFAULT:!eNULL";
+
+/// `OSSL_default_ciphersuites`: the suites of TLS 1.3 when the program selects none.
+pub(crate) const DEFAULT_CIPHERSUITES: &CStr =
+    c"TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
 
 /// What a cipher list says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +51,7 @@ pub(crate) fn parse_cipher_list(list: &[u8]) -> Result<CipherList, InvalidComman
     let mut valid = true;
     let list = match list.strip_prefix(b"DEFAULT") {
         Some(rest) => {
-            valid &= selection.apply(DEFAULT_LIST.as_bytes());
+            valid &= selection.apply(DEFAULT_LIST.to_bytes());
             rest.strip_prefix(b":").unwrap_or(rest)
         }
         None => list,

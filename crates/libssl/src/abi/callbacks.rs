@@ -1,0 +1,59 @@
+//! The program's functions, by their C types, as contexts and connections hold them.
+//!
+//! To add one: its type here, a field in [`Callbacks`], the setter in its family's file.
+
+use std::ffi::{c_char, c_int, c_uchar, c_uint, c_void};
+
+use crate::abi::arguments::{Handle, Opaque};
+use crate::abi::objects::Ssl;
+use crate::sys::libcrypto as ffi;
+
+/// `int (*)(SSL *, void *)`: `SSL_CTX_set_tlsext_status_cb(3)`.
+pub(crate) type StatusCb = unsafe extern "C" fn(Handle<Ssl>, *mut c_void) -> c_int;
+/// `int (*)(SSL *, int *, void *)`: `SSL_CTX_set_tlsext_servername_callback(3)`.
+pub(crate) type ServernameCb = unsafe extern "C" fn(Handle<Ssl>, *mut c_int, *mut c_void) -> c_int;
+/// `int (*)(SSL *, void *)`: `SSL_CTX_set_cert_cb(3)`.
+pub(crate) type CertCb = unsafe extern "C" fn(Handle<Ssl>, *mut c_void) -> c_int;
+/// `int (*)(SSL *, int *, void *)`: `SSL_CTX_set_client_hello_cb(3)`.
+pub(crate) type ClientHelloCb = unsafe extern "C" fn(Handle<Ssl>, *mut c_int, *mut c_void) -> c_int;
+/// `SSL_CTX_alpn_select_cb_func`: `SSL_CTX_set_alpn_select_cb(3)`.
+pub(crate) type AlpnSelectCb = unsafe extern "C" fn(
+    Handle<Ssl>,
+    *mut *const c_uchar,
+    *mut c_uchar,
+    *const c_uchar,
+    c_uint,
+    *mut c_void,
+) -> c_int;
+/// `SSL_verify_cb`: `SSL_CTX_set_verify(3)`.
+pub(crate) type VerifyCb = ffi::X509_STORE_CTX_verify_cb;
+/// `int (*)(X509_STORE_CTX *, void *)`: `SSL_CTX_set_cert_verify_callback(3)`.
+pub(crate) type CertVerifyCb = unsafe extern "C" fn(*mut ffi::X509_STORE_CTX, *mut c_void) -> c_int;
+/// `void (*)(const SSL *, int, int)`: `SSL_CTX_set_info_callback(3)`.
+pub(crate) type InfoCb = unsafe extern "C" fn(Handle<Ssl>, c_int, c_int);
+/// `SSL_CTX_keylog_cb_func`: `SSL_CTX_set_keylog_callback(3)`.
+pub(crate) type KeylogCb = unsafe extern "C" fn(Handle<Ssl>, *const c_char);
+
+/// The callbacks of a context; a connection has a copy of those that it takes over at `SSL_new`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Callbacks {
+    /// Read from the context that is current when the callback is due.
+    pub(crate) status: Option<StatusCb>,
+    pub(crate) status_arg: Opaque,
+    pub(crate) servername: Option<ServernameCb>,
+    pub(crate) servername_arg: Opaque,
+    pub(crate) client_hello: Option<ClientHelloCb>,
+    pub(crate) client_hello_arg: Opaque,
+    pub(crate) alpn_select: Option<AlpnSelectCb>,
+    pub(crate) alpn_select_arg: Opaque,
+    pub(crate) cert_verify: Option<CertVerifyCb>,
+    pub(crate) cert_verify_arg: Opaque,
+    pub(crate) keylog: Option<KeylogCb>,
+    /// Taken over by connections.
+    pub(crate) cert: Option<CertCb>,
+    pub(crate) cert_arg: Opaque,
+    pub(crate) verify: VerifyCb,
+    pub(crate) info: Option<InfoCb>,
+    pub(crate) passwd: ffi::pem_password_cb,
+    pub(crate) passwd_arg: Opaque,
+}

@@ -1,0 +1,497 @@
+//! Certificates and keys of this side: `SSL_CTX_use_certificate(3)`, `SSL_CTX_add1_chain_cert(3)`.
+//!
+//! As in OpenSSL there is one slot for each kind of key; the slot filled last is the current one,
+//! to which chains and keys go. What is complete becomes a credential of the engine.
+
+use std::ffi::{c_int, c_long, c_void};
+use std::sync::Arc;
+
+use crate::abi::arguments::{Bytes, Handle, Text, int};
+use crate::abi::guard::exported;
+use crate::abi::objects::{Ctx, Ssl};
+use crate::core::credentials::Credential;
+use crate::core::settings::Settings;
+use crate::sys::error;
+use crate::sys::libcrypto as ffi;
+use crate::sys::pem::{self, FileType};
+use crate::sys::pkey::{Key, Kind};
+use crate::sys::reasons;
+use crate::sys::stack::{Chain, certificates};
+use crate::sys::x509::Certificate;
+
+/// The certificates and keys of a context or a connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Certificates {
+    slots: Vec<Slot>,
+    /// Index of the slot that was filled last, or selected.
+    current: usize,
+    /// The chain for slots that have none of their own: `SSL_CTX_add_extra_chain_cert(3)`.
+    pub(crate) extra_chain: Vec<Certificate>,
+}
+
+/// One certificate, its key and its chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    kind: Kind,
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) key: Option<Key>,
+    pub(crate) chain: Option<Vec<Certificate>>,
+}
+
+/// Why a certificate or a key was not taken: a reason for the error queue.
+pub(crate) type Refusal = c_int;
+
+impl Certificates {
+    /// The slot filled or selected last.
+    pub(crate) fn current(&self) -> Option<&Slot> {
+        self.slots.get(self.current)
+    }
+
+    /// The slot with this index.
+    pub(crate) fn slot(&self, index: usize) -> Option<&Slot> {
+        self.slots.get(index)
+    }
+
+    fn current_mut(&mut self) -> Option<&mut Slot> {
+        self.slots.get_mut(self.current)
+    }
+
+    fn slot_of(&mut self, kind: Kind) -> &mut Slot {
+        let found = self.slots.iter().position(|slot| slot.kind == kind);
+        self.current = found.unwrap_or(self.slots.len());
+        if found.is_none() {
+            self.slots.push(Slot { kind, certificate: None, key: None, chain: None });
+        }
+        // The index is that of the slot found, or of the one pushed.
+        #[allow(clippy::indexing_slicing)]
+        &mut self.slots[self.current]
+    }
+
+    /// Selects the first certificate, or the one after the current.
+    pub(crate) fn select(&mut self, next: bool) -> bool {
+        let from = if next { self.current + 1 } else { 0 };
+        let found = self
+            .slots
+            .iter()
+            .enumerate()
+            .skip(from)
+            .find(|(_, slot)| slot.certificate.is_some() && slot.key.is_some());
+        if let Some((index, _)) = found {
+            self.current = index;
+        }
+        found.is_some()
+    }
+
+    /// Sets a certificate. A key in its slot that does not fit is dropped.
+    pub(crate) fn use_certificate(&mut self, certificate: Certificate) -> Result<(), Refusal> {
+        // SAFETY: the certificate is valid; its public key is borrowed, and up-referenced here.
+        let public = unsafe { Key::from_ref(ffi::X509_get0_pubkey(certificate.as_ptr())) };
+        let kind =
+            public.ok_or(reasons::X509_LIB)?.kind().ok_or(reasons::UNKNOWN_CERTIFICATE_TYPE)?;
+        let slot = self.slot_of(kind);
+        if slot.key.as_ref().is_some_and(|key| !fits(&certificate, key)) {
+            slot.key = None;
+        }
+        slot.certificate = Some(certificate);
+        Ok(())
+    }
+
+    /// Sets a key, which must fit the certificate of its slot if there is one.
+    pub(crate) fn use_key(&mut self, key: Key) -> Result<(), Refusal> {
+        let kind = key.kind().ok_or(reasons::UNKNOWN_CERTIFICATE_TYPE)?;
+        let slot = self.slot_of(kind);
+        if slot.certificate.as_ref().is_some_and(|certificate| !fits(certificate, &key)) {
+            return Err(reasons::PRIVATE_KEY_MISMATCH);
+        }
+        slot.key = Some(key);
+        Ok(())
+    }
+
+    /// Sets the chain of the current certificate.
+    pub(crate) fn set_chain(&mut self, chain: Option<Vec<Certificate>>) -> bool {
+        self.current_mut().map(|slot| slot.chain = chain).is_some()
+    }
+
+    /// Adds to the chain of the current certificate.
+    pub(crate) fn add_to_chain(&mut self, certificate: Certificate) -> bool {
+        self.current_mut()
+            .map(|slot| slot.chain.get_or_insert_default().push(certificate))
+            .is_some()
+    }
+
+    /// Whether the current certificate has a key that fits it.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        let slot = self.current().ok_or(reasons::NO_CERTIFICATE_ASSIGNED)?;
+        let certificate = slot.certificate.as_ref().ok_or(reasons::NO_CERTIFICATE_ASSIGNED)?;
+        let key = slot.key.as_ref().ok_or(reasons::NO_PRIVATE_KEY_ASSIGNED)?;
+        if fits(certificate, key) { Ok(()) } else { Err(reasons::PRIVATE_KEY_MISMATCH) }
+    }
+
+    /// Forgets everything: `SSL_certs_clear`.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The engine's credentials: the slots with a certificate and a key.
+    pub(crate) fn credentials(&self) -> Arc<[Arc<Credential>]> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, slot)| {
+                let certificate = slot.certificate.as_ref()?.to_der();
+                let chain = slot.chain.as_ref().unwrap_or(&self.extra_chain);
+                let chain = chain.iter().map(Certificate::to_der).collect();
+                let key = slot.key.as_ref()?.signing_key()?;
+                Some(Arc::new(Credential::new(certificate, chain, key, index)))
+            })
+            .collect()
+    }
+}
+
+/// Whether the key is that of the certificate. Leaves no error behind.
+fn fits(certificate: &Certificate, key: &Key) -> bool {
+    // SAFETY: both objects are valid.
+    unsafe {
+        ffi::ERR_set_mark();
+        let fits = ffi::X509_check_private_key(certificate.as_ptr(), key.as_ptr()) == 1;
+        ffi::ERR_pop_to_mark();
+        fits
+    }
+}
+
+/// A context or a connection, for functions that exist for both.
+pub(crate) trait Holder {
+    /// Changes the certificates, and the engine's credentials with them.
+    fn change<T>(&self, change: impl FnOnce(&mut Certificates) -> T) -> T;
+    /// The callback for passwords of key files, and its argument.
+    fn passwd(&self) -> (ffi::pem_password_cb, *mut c_void);
+}
+
+macro_rules! holder {
+    ($object:ty) => {
+        impl Holder for $object {
+            fn change<T>(&self, change: impl FnOnce(&mut Certificates) -> T) -> T {
+                let mut state = self.lock();
+                let value = change(&mut state.certificates);
+                let credentials = state.certificates.credentials();
+                Settings::change(&mut state.settings, |settings| {
+                    settings.credentials = credentials
+                });
+                value
+            }
+
+            fn passwd(&self) -> (ffi::pem_password_cb, *mut c_void) {
+                let state = self.lock();
+                (state.callbacks.passwd, state.callbacks.passwd_arg.0)
+            }
+        }
+    };
+}
+holder!(Ctx);
+holder!(Ssl);
+
+/// Queues a refusal, and gives C's answer.
+fn answer(function: &'static std::ffi::CStr, outcome: Result<(), Refusal>) -> c_int {
+    if let Err(reason) = outcome {
+        error::raise(function, reason, None);
+    }
+    int(outcome.is_ok())
+}
+
+fn use_certificate(
+    function: &'static std::ffi::CStr,
+    holder: Option<&impl Holder>,
+    certificate: Option<Certificate>,
+) -> c_int {
+    match (holder, certificate) {
+        (Some(holder), Some(certificate)) => {
+            answer(function, holder.change(|c| c.use_certificate(certificate)))
+        }
+        _ => answer(function, Err(error::PASSED_NULL_PARAMETER)),
+    }
+}
+
+fn use_key(
+    function: &'static std::ffi::CStr,
+    holder: Option<&impl Holder>,
+    key: Option<Key>,
+) -> c_int {
+    match (holder, key) {
+        (Some(holder), Some(key)) => answer(function, holder.change(|c| c.use_key(key))),
+        _ => answer(function, Err(error::PASSED_NULL_PARAMETER)),
+    }
+}
+
+fn use_certificate_file(
+    function: &'static std::ffi::CStr,
+    holder: Option<&impl Holder>,
+    file: Text,
+    kind: c_int,
+) -> c_int {
+    let (Some(holder), Some(file)) = (holder, file.get()) else {
+        return answer(function, Err(error::PASSED_NULL_PARAMETER));
+    };
+    let Some(kind) = FileType::from_c(kind) else {
+        return answer(function, Err(reasons::BAD_SSL_FILETYPE));
+    };
+    match pem::certificate(file, kind, holder.passwd()) {
+        Some(certificate) => answer(function, holder.change(|c| c.use_certificate(certificate))),
+        None => answer(function, Err(error::PEM_LIB)),
+    }
+}
+
+fn use_key_file(
+    function: &'static std::ffi::CStr,
+    holder: Option<&impl Holder>,
+    file: Text,
+    kind: c_int,
+) -> c_int {
+    let (Some(holder), Some(file)) = (holder, file.get()) else {
+        return answer(function, Err(error::PASSED_NULL_PARAMETER));
+    };
+    let Some(kind) = FileType::from_c(kind) else {
+        return answer(function, Err(reasons::BAD_SSL_FILETYPE));
+    };
+    match pem::private_key(file, kind, holder.passwd()) {
+        Some(key) => answer(function, holder.change(|c| c.use_key(key))),
+        None => answer(function, Err(error::PEM_LIB)),
+    }
+}
+
+fn use_chain_file(
+    function: &'static std::ffi::CStr,
+    holder: Option<&impl Holder>,
+    file: Text,
+) -> c_int {
+    let (Some(holder), Some(file)) = (holder, file.get()) else {
+        return answer(function, Err(error::PASSED_NULL_PARAMETER));
+    };
+    let Some((certificate, chain)) = pem::chain(file, holder.passwd()) else {
+        return answer(function, Err(error::PEM_LIB));
+    };
+    let outcome = holder.change(|certificates| {
+        certificates.use_certificate(certificate)?;
+        certificates.set_chain(Some(chain));
+        Ok(())
+    });
+    answer(function, outcome)
+}
+
+fn use_cert_and_key(
+    function: &'static std::ffi::CStr,
+    holder: Option<&impl Holder>,
+    certificate: Option<Certificate>,
+    key: Option<Key>,
+    chain: Vec<Certificate>,
+    replace: bool,
+) -> c_int {
+    let (Some(holder), Some(certificate)) = (holder, certificate) else {
+        return answer(function, Err(error::PASSED_NULL_PARAMETER));
+    };
+    let outcome = holder.change(|certificates| {
+        let key = key.ok_or(reasons::NO_PRIVATE_KEY_ASSIGNED)?;
+        if !fits(&certificate, &key) {
+            return Err(reasons::PRIVATE_KEY_MISMATCH);
+        }
+        let slot = certificates.slot_of(key.kind().ok_or(reasons::UNKNOWN_CERTIFICATE_TYPE)?);
+        if !replace && (slot.certificate.is_some() || slot.key.is_some() || slot.chain.is_some()) {
+            return Err(reasons::NOT_REPLACING_CERTIFICATE);
+        }
+        slot.certificate = Some(certificate);
+        slot.key = Some(key);
+        slot.chain = Some(chain);
+        Ok(())
+    });
+    answer(function, outcome)
+}
+
+exported! {
+    fn SSL_CTX_use_certificate(ctx: Handle<Ctx>, certificate: *mut ffi::X509) -> c_int => 0, {
+        // SAFETY: the program passes NULL or a valid certificate.
+        let certificate = unsafe { Certificate::from_ref(certificate) };
+        use_certificate(c"SSL_CTX_use_certificate", ctx.get(), certificate)
+    }
+
+    fn SSL_use_certificate(ssl: Handle<Ssl>, certificate: *mut ffi::X509) -> c_int => 0, {
+        // SAFETY: as above.
+        let certificate = unsafe { Certificate::from_ref(certificate) };
+        use_certificate(c"SSL_use_certificate", ssl.get(), certificate)
+    }
+
+    fn SSL_CTX_use_certificate_ASN1(ctx: Handle<Ctx>, length: c_int, der: Bytes) -> c_int => 0, {
+        let certificate = der.get(length).and_then(Certificate::from_der);
+        use_certificate(c"SSL_CTX_use_certificate_ASN1", ctx.get(), certificate)
+    }
+
+    fn SSL_use_certificate_ASN1(ssl: Handle<Ssl>, der: Bytes, length: c_int) -> c_int => 0, {
+        let certificate = der.get(length).and_then(Certificate::from_der);
+        use_certificate(c"SSL_use_certificate_ASN1", ssl.get(), certificate)
+    }
+
+    fn SSL_CTX_use_certificate_file(ctx: Handle<Ctx>, file: Text, kind: c_int) -> c_int => 0, {
+        use_certificate_file(c"SSL_CTX_use_certificate_file", ctx.get(), file, kind)
+    }
+
+    fn SSL_use_certificate_file(ssl: Handle<Ssl>, file: Text, kind: c_int) -> c_int => 0, {
+        use_certificate_file(c"SSL_use_certificate_file", ssl.get(), file, kind)
+    }
+
+    fn SSL_CTX_use_certificate_chain_file(ctx: Handle<Ctx>, file: Text) -> c_int => 0, {
+        use_chain_file(c"SSL_CTX_use_certificate_chain_file", ctx.get(), file)
+    }
+
+    fn SSL_use_certificate_chain_file(ssl: Handle<Ssl>, file: Text) -> c_int => 0, {
+        use_chain_file(c"SSL_use_certificate_chain_file", ssl.get(), file)
+    }
+
+    fn SSL_CTX_use_PrivateKey(ctx: Handle<Ctx>, key: *mut ffi::EVP_PKEY) -> c_int => 0, {
+        // SAFETY: the program passes NULL or a valid key.
+        let key = unsafe { Key::from_ref(key) };
+        use_key(c"SSL_CTX_use_PrivateKey", ctx.get(), key)
+    }
+
+    fn SSL_use_PrivateKey(ssl: Handle<Ssl>, key: *mut ffi::EVP_PKEY) -> c_int => 0, {
+        // SAFETY: as above.
+        let key = unsafe { Key::from_ref(key) };
+        use_key(c"SSL_use_PrivateKey", ssl.get(), key)
+    }
+
+    fn SSL_CTX_use_PrivateKey_file(ctx: Handle<Ctx>, file: Text, kind: c_int) -> c_int => 0, {
+        use_key_file(c"SSL_CTX_use_PrivateKey_file", ctx.get(), file, kind)
+    }
+
+    fn SSL_use_PrivateKey_file(ssl: Handle<Ssl>, file: Text, kind: c_int) -> c_int => 0, {
+        use_key_file(c"SSL_use_PrivateKey_file", ssl.get(), file, kind)
+    }
+
+    fn SSL_CTX_use_cert_and_key(
+        ctx: Handle<Ctx>,
+        certificate: *mut ffi::X509,
+        key: *mut ffi::EVP_PKEY,
+        chain: *mut ffi::stack_st_X509,
+        replace: c_int,
+    ) -> c_int => 0, {
+        // SAFETY: the program passes NULL or valid objects.
+        let (certificate, key, chain) = unsafe {
+            (Certificate::from_ref(certificate), Key::from_ref(key), certificates(chain))
+        };
+        let name = c"SSL_CTX_use_cert_and_key";
+        use_cert_and_key(name, ctx.get(), certificate, key, chain, replace != 0)
+    }
+
+    fn SSL_use_cert_and_key(
+        ssl: Handle<Ssl>,
+        certificate: *mut ffi::X509,
+        key: *mut ffi::EVP_PKEY,
+        chain: *mut ffi::stack_st_X509,
+        replace: c_int,
+    ) -> c_int => 0, {
+        // SAFETY: as above.
+        let (certificate, key, chain) = unsafe {
+            (Certificate::from_ref(certificate), Key::from_ref(key), certificates(chain))
+        };
+        let name = c"SSL_use_cert_and_key";
+        use_cert_and_key(name, ssl.get(), certificate, key, chain, replace != 0)
+    }
+
+    fn SSL_CTX_check_private_key(ctx: Handle<Ctx>) -> c_int => 0, {
+        let name = c"SSL_CTX_check_private_key";
+        ctx.get().map_or(0, |ctx| answer(name, ctx.lock().certificates.check()))
+    }
+
+    fn SSL_check_private_key(ssl: Handle<Ssl>) -> c_int => 0, {
+        let name = c"SSL_check_private_key";
+        ssl.get().map_or(0, |ssl| answer(name, ssl.lock().certificates.check()))
+    }
+
+    fn SSL_certs_clear(ssl: Handle<Ssl>) -> () => (), {
+        if let Some(ssl) = ssl.get() {
+            ssl.change(Certificates::clear);
+        }
+    }
+
+    fn SSL_CTX_get0_certificate(ctx: Handle<Ctx>) -> *mut ffi::X509 => std::ptr::null_mut(), {
+        ctx.get().map_or(std::ptr::null_mut(), |ctx| of_current(&ctx.lock().certificates))
+    }
+
+    /// On a server, from its certificate callback on, the certificate that will be sent.
+    fn SSL_get_certificate(ssl: Handle<Ssl>) -> *mut ffi::X509 => std::ptr::null_mut(), {
+        ssl.get().map_or(std::ptr::null_mut(), |ssl| of_current(&ssl.lock().certificates))
+    }
+
+    fn SSL_CTX_get0_privatekey(ctx: Handle<Ctx>) -> *mut ffi::EVP_PKEY => std::ptr::null_mut(), {
+        ctx.get().map_or(std::ptr::null_mut(), |ctx| key_of_current(&ctx.lock().certificates))
+    }
+
+    fn SSL_get_privatekey(ssl: Handle<Ssl>) -> *mut ffi::EVP_PKEY => std::ptr::null_mut(), {
+        ssl.get().map_or(std::ptr::null_mut(), |ssl| key_of_current(&ssl.lock().certificates))
+    }
+}
+
+fn of_current(certificates: &Certificates) -> *mut ffi::X509 {
+    let certificate = certificates.current().and_then(|slot| slot.certificate.as_ref());
+    certificate.map_or(std::ptr::null_mut(), Certificate::as_ptr)
+}
+
+fn key_of_current(certificates: &Certificates) -> *mut ffi::EVP_PKEY {
+    let key = certificates.current().and_then(|slot| slot.key.as_ref());
+    key.map_or(std::ptr::null_mut(), Key::as_ptr)
+}
+
+impl Certificates {
+    /// Makes the slot that a handshake uses the current one.
+    pub(crate) fn make_current(&mut self, index: usize) {
+        if index < self.slots.len() {
+            self.current = index;
+        }
+    }
+}
+
+/// `SSL_CTRL_EXTRA_CHAIN_CERT`: takes the certificate over.
+pub(crate) fn add_extra_chain(ctx: &Ctx, _: c_long, certificate: *mut c_void) -> c_long {
+    // SAFETY: the program gives a reference to a valid certificate away, or passes NULL.
+    let Some(certificate) = (unsafe { Certificate::from_raw(certificate.cast()) }) else {
+        return 0;
+    };
+    ctx.change(|certificates| certificates.extra_chain.push(certificate));
+    1
+}
+
+/// `SSL_CTRL_CLEAR_EXTRA_CHAIN_CERTS`.
+pub(crate) fn clear_extra_chain(ctx: &Ctx, _: c_long, _: *mut c_void) -> c_long {
+    ctx.change(|certificates| certificates.extra_chain.clear());
+    1
+}
+
+/// `SSL_CTRL_CHAIN`: takes the stack over when `larg` is 0, copies it when it is 1.
+pub(crate) fn set_chain(holder: &impl Holder, copy: c_long, stack: *mut c_void) -> c_long {
+    let stack: *mut ffi::stack_st_X509 = stack.cast();
+    // SAFETY: the program passes NULL or a valid stack of certificates.
+    let chain = (!stack.is_null()).then(|| unsafe { certificates(stack) });
+    let set = holder.change(|certificates| certificates.set_chain(chain));
+    if set && copy == 0 {
+        // SAFETY: the program gives the stack and its references away.
+        drop(unsafe { Chain::from_raw(stack) });
+    }
+    c_long::from(set)
+}
+
+/// `SSL_CTRL_CHAIN_CERT`: takes the certificate over when `larg` is 0.
+pub(crate) fn add_chain_cert(holder: &impl Holder, copy: c_long, cert: *mut c_void) -> c_long {
+    // SAFETY: the program passes NULL or a valid certificate.
+    let Some(certificate) = (unsafe { Certificate::from_ref(cert.cast()) }) else { return 0 };
+    let added = holder.change(|certificates| certificates.add_to_chain(certificate));
+    if added && copy == 0 {
+        // SAFETY: the program gives a reference away.
+        drop(unsafe { Certificate::from_raw(cert.cast()) });
+    }
+    c_long::from(added)
+}
+
+/// `SSL_CTRL_SET_CURRENT_CERT`: `SSL_CERT_SET_FIRST` (1), `SSL_CERT_SET_NEXT` (2).
+pub(crate) fn set_current(holder: &impl Holder, which: c_long, _: *mut c_void) -> c_long {
+    match which {
+        1 | 2 => c_long::from(holder.change(|certificates| certificates.select(which == 2))),
+        _ => 0,
+    }
+}

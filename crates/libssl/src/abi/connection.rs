@@ -1,0 +1,237 @@
+//! Connections: their side, their BIOs, their context. `SSL_set_fd(3)`, `SSL_set_bio(3)`,
+//! `SSL_set_connect_state(3)`, `SSL_set_SSL_CTX`.
+
+use std::ffi::c_int;
+
+use crate::abi::arguments::{Handle, int};
+use crate::abi::certificate::Holder;
+use crate::abi::guard::exported;
+use crate::abi::method::Side;
+use crate::abi::objects::{Ctx, Ssl};
+use crate::core::connection::Connection;
+use crate::core::settings::Settings;
+use crate::sys::bio::Bio;
+use crate::sys::libcrypto as ffi;
+
+/// `BIO_TYPE_DESCRIPTOR`.
+const TYPE_DESCRIPTOR: c_int = 0x0100;
+/// `BIO_C_SET_FD` and `BIO_C_GET_FD`.
+const SET_FD: c_int = 104;
+const GET_FD: c_int = 105;
+
+/// A BIO over a socket, which stays the program's to close.
+fn socket(fd: c_int) -> Option<Bio> {
+    // SAFETY: the BIO is new; the command copies the descriptor's number from the pointer.
+    unsafe {
+        let bio = Bio::from_raw(ffi::BIO_new(ffi::BIO_s_socket()))?;
+        let mut number = fd;
+        ffi::BIO_ctrl(bio.as_ptr(), SET_FD, 0, (&raw mut number).cast());
+        Some(bio)
+    }
+}
+
+/// The descriptor of a BIO, or of the first that has one in its chain; -1 for none.
+fn descriptor(bio: Option<Bio>) -> c_int {
+    let Some(bio) = bio else { return -1 };
+    // SAFETY: the BIO is held here; what is found in its chain lives as long.
+    unsafe {
+        let found = ffi::BIO_find_type(bio.as_ptr(), TYPE_DESCRIPTOR);
+        if found.is_null() {
+            return -1;
+        }
+        let mut number: c_int = -1;
+        ffi::BIO_ctrl(found, GET_FD, 0, (&raw mut number).cast());
+        number
+    }
+}
+
+/// Puts BIOs in place. The ones before are freed after the lock is released: freeing may run code
+/// of the program.
+fn replace(ssl: &Ssl, rbio: Option<Option<Bio>>, wbio: Option<Option<Bio>>) {
+    let old = {
+        let mut state = ssl.lock();
+        let old_rbio = rbio.map(|new| std::mem::replace(&mut state.rbio, new));
+        let old_wbio = wbio.map(|new| std::mem::replace(&mut state.wbio, new));
+        (old_rbio, old_wbio)
+    };
+    drop(old);
+}
+
+fn same(bio: &Option<Bio>, raw: *mut ffi::BIO) -> bool {
+    bio.as_ref().map_or(std::ptr::null_mut(), Bio::as_ptr) == raw
+}
+
+exported! {
+    fn SSL_set_connect_state(ssl: Handle<Ssl>) -> () => (), {
+        if let Some(ssl) = ssl.get() {
+            set_side(ssl, Side::Client);
+        }
+    }
+
+    fn SSL_set_accept_state(ssl: Handle<Ssl>) -> () => (), {
+        if let Some(ssl) = ssl.get() {
+            set_side(ssl, Side::Server);
+        }
+    }
+
+    fn SSL_set_fd(ssl: Handle<Ssl>, fd: c_int) -> c_int => 0, {
+        let (Some(ssl), Some(bio)) = (ssl.get(), socket(fd)) else { return 0 };
+        replace(ssl, Some(Some(bio.clone())), Some(Some(bio)));
+        1
+    }
+
+    fn SSL_set_rfd(ssl: Handle<Ssl>, fd: c_int) -> c_int => 0, {
+        let (Some(ssl), Some(bio)) = (ssl.get(), socket(fd)) else { return 0 };
+        replace(ssl, Some(Some(bio)), None);
+        1
+    }
+
+    fn SSL_set_wfd(ssl: Handle<Ssl>, fd: c_int) -> c_int => 0, {
+        let (Some(ssl), Some(bio)) = (ssl.get(), socket(fd)) else { return 0 };
+        replace(ssl, None, Some(Some(bio)));
+        1
+    }
+
+    fn SSL_get_fd(ssl: Handle<Ssl>) -> c_int => -1, {
+        ssl.get().map_or(-1, |ssl| { let bio = ssl.lock().rbio.clone(); descriptor(bio) })
+    }
+
+    fn SSL_get_rfd(ssl: Handle<Ssl>) -> c_int => -1, {
+        ssl.get().map_or(-1, |ssl| { let bio = ssl.lock().rbio.clone(); descriptor(bio) })
+    }
+
+    fn SSL_get_wfd(ssl: Handle<Ssl>) -> c_int => -1, {
+        ssl.get().map_or(-1, |ssl| { let bio = ssl.lock().wbio.clone(); descriptor(bio) })
+    }
+
+    fn SSL_set0_rbio(ssl: Handle<Ssl>, bio: *mut ffi::BIO) -> () => (), {
+        // SAFETY: the program gives a reference to a valid BIO away, or passes NULL.
+        let bio = unsafe { Bio::from_raw(bio) };
+        if let Some(ssl) = ssl.get() {
+            replace(ssl, Some(bio), None);
+        }
+    }
+
+    fn SSL_set0_wbio(ssl: Handle<Ssl>, bio: *mut ffi::BIO) -> () => (), {
+        // SAFETY: as above.
+        let bio = unsafe { Bio::from_raw(bio) };
+        if let Some(ssl) = ssl.get() {
+            replace(ssl, None, Some(bio));
+        }
+    }
+
+    /// The rules of ownership are those of the man page: what is set already is not taken again,
+    /// and one BIO for both directions comes with one reference.
+    fn SSL_set_bio(ssl: Handle<Ssl>, rbio: *mut ffi::BIO, wbio: *mut ffi::BIO) -> () => (), {
+        let Some(ssl) = ssl.get() else { return };
+        let (same_r, same_w) = {
+            let state = ssl.lock();
+            (same(&state.rbio, rbio), same(&state.wbio, wbio))
+        };
+        if same_r && same_w {
+            return;
+        }
+        // SAFETY: the program gives references away as the man page says: one for each BIO that is
+        // new in its place, and one for both when they are the same.
+        unsafe {
+            if rbio == wbio {
+                let bio = Bio::from_raw(rbio);
+                replace(ssl, Some(bio.clone()), Some(bio));
+            } else if same_r {
+                replace(ssl, None, Some(Bio::from_raw(wbio)));
+            } else if same_w && !ssl_shares_bio(ssl) {
+                replace(ssl, Some(Bio::from_raw(rbio)), None);
+            } else {
+                replace(ssl, Some(Bio::from_raw(rbio)), Some(Bio::from_raw(wbio)));
+            }
+        }
+    }
+
+    fn SSL_get_rbio(ssl: Handle<Ssl>) -> *mut ffi::BIO => std::ptr::null_mut(), {
+        ssl.get().map_or(std::ptr::null_mut(), |ssl| {
+            ssl.lock().rbio.as_ref().map_or(std::ptr::null_mut(), Bio::as_ptr)
+        })
+    }
+
+    fn SSL_get_wbio(ssl: Handle<Ssl>) -> *mut ffi::BIO => std::ptr::null_mut(), {
+        ssl.get().map_or(std::ptr::null_mut(), |ssl| {
+            ssl.lock().wbio.as_ref().map_or(std::ptr::null_mut(), Bio::as_ptr)
+        })
+    }
+
+    /// NULL means the context that the connection was made from. Certificates are the new
+    /// context's from here on; what was set on the connection itself stays.
+    fn SSL_set_SSL_CTX(ssl: Handle<Ssl>, ctx: Handle<Ctx>) -> Handle<Ctx> => Handle::NULL, {
+        let Some(ssl) = ssl.get() else { return Handle::NULL };
+        let Some(new) = ctx.hold().or_else(|| Some(ssl.lock().session_ctx.clone())) else {
+            return Handle::NULL;
+        };
+        let (certificates, callbacks) = {
+            let state = new.lock();
+            (state.certificates.clone(), state.callbacks)
+        };
+        ssl.change(|own| *own = certificates);
+        let old = {
+            let mut state = ssl.lock();
+            state.callbacks.cert = callbacks.cert;
+            state.callbacks.cert_arg = callbacks.cert_arg;
+            std::mem::replace(&mut state.ctx, new.clone())
+        };
+        drop(old);
+        Handle::borrowed(&new)
+    }
+
+    fn SSL_set_quiet_shutdown(ssl: Handle<Ssl>, mode: c_int) -> () => (), {
+        if let Some(ssl) = ssl.get() {
+            ssl.lock().quiet_shutdown = mode;
+        }
+    }
+
+    fn SSL_get_quiet_shutdown(ssl: Handle<Ssl>) -> c_int => 0, {
+        ssl.get().map_or(0, |ssl| ssl.lock().quiet_shutdown)
+    }
+
+    fn SSL_set_read_ahead(ssl: Handle<Ssl>, yes: c_int) -> () => (), {
+        if let Some(ssl) = ssl.get() {
+            ssl.lock().read_ahead = yes;
+        }
+    }
+
+    fn SSL_get_read_ahead(ssl: Handle<Ssl>) -> c_int => 0, {
+        ssl.get().map_or(0, |ssl| ssl.lock().read_ahead)
+    }
+
+    fn SSL_is_server(ssl: Handle<Ssl>) -> c_int => 0, {
+        int(ssl.get().is_some_and(|ssl| ssl.lock().side == Some(Side::Server)))
+    }
+
+    fn SSL_set_num_tickets(ssl: Handle<Ssl>, count: usize) -> c_int => 0, {
+        let Some(ssl) = ssl.get() else { return 0 };
+        Settings::change(&mut ssl.lock().settings, |settings| settings.tickets = count);
+        1
+    }
+
+    fn SSL_get_num_tickets(ssl: Handle<Ssl>) -> usize => 0, {
+        ssl.get().map_or(0, |ssl| ssl.lock().settings.tickets)
+    }
+}
+
+/// Whether one BIO serves both directions.
+fn ssl_shares_bio(ssl: &Ssl) -> bool {
+    let state = ssl.lock();
+    let wbio = state.wbio.as_ref().map_or(std::ptr::null_mut(), Bio::as_ptr);
+    same(&state.rbio, wbio)
+}
+
+/// Sets the side and starts anew, as `SSL_clear` for the state of the handshake.
+fn set_side(ssl: &Ssl, side: Side) {
+    let mut state = ssl.lock();
+    state.side = Some(side);
+    state.shutdown = 0;
+    if state.connection.is_started() {
+        state.connection = Connection::default();
+        state.server_stage = Default::default();
+        state.reported = false;
+        state.write = Default::default();
+    }
+}

@@ -1,0 +1,166 @@
+//! `SSL_ctrl`, `SSL_CTX_ctrl` and their callbacks' siblings: one table of commands.
+//!
+//! A command is a number, with what answers it for a connection and for a context. What is not in
+//! the table, or not for the object at hand, is refused with 0 and an entry in the error queue;
+//! `exports.toml` says of every command of OpenSSL's headers how it stands.
+
+use std::ffi::{c_int, c_long, c_void};
+
+use crate::abi::arguments::Handle;
+use crate::abi::callbacks::{ServernameCb, StatusCb};
+use crate::abi::guard::exported;
+use crate::abi::objects::{Ctx, Ssl};
+use crate::abi::{certificate, context, status};
+use crate::sys::error;
+
+type OnSsl = fn(&Ssl, c_long, *mut c_void) -> c_long;
+type OnCtx = fn(&Ctx, c_long, *mut c_void) -> c_long;
+
+/// One command.
+struct Command {
+    number: c_int,
+    ssl: Option<OnSsl>,
+    ctx: Option<OnCtx>,
+}
+
+const fn both(number: c_int, ssl: OnSsl, ctx: OnCtx) -> Command {
+    Command { number, ssl: Some(ssl), ctx: Some(ctx) }
+}
+
+const fn ssl(number: c_int, ssl: OnSsl) -> Command {
+    Command { number, ssl: Some(ssl), ctx: None }
+}
+
+const fn ctx(number: c_int, ctx: OnCtx) -> Command {
+    Command { number, ssl: None, ctx: Some(ctx) }
+}
+
+/// Every command that is answered, by number.
+static COMMANDS: &[Command] = &[
+    both(4, context::set_ecdh_auto, context::set_ecdh_auto),
+    ctx(14, certificate::add_extra_chain),
+    both(33, context::mode, context::mode),
+    ctx(40, context::read_ahead),
+    ctx(41, context::set_read_ahead),
+    ctx(44, context::set_session_cache_mode),
+    ctx(45, context::session_cache_mode),
+    ctx(54, context::set_servername_arg),
+    ssl(55, context::set_hostname),
+    ctx(64, status::set_argument),
+    both(65, status::set_type, status::set_context_type),
+    ssl(66, status::exts),
+    ssl(67, status::set_exts),
+    ssl(68, status::ids),
+    ssl(69, status::set_ids),
+    ssl(70, status::response),
+    ssl(71, status::set_response),
+    both(78, context::clear_mode, context::clear_mode),
+    ctx(83, certificate::clear_extra_chain),
+    both(88, certificate::set_chain, certificate::set_chain),
+    both(89, certificate::add_chain_cert, certificate::add_chain_cert),
+    both(92, context::set_groups_list, context::set_groups_list),
+    both(117, certificate::set_current, certificate::set_current),
+    both(123, context::set_min_version, context::set_min_version),
+    both(124, context::set_max_version, context::set_max_version),
+    both(127, status::kind, status::context_type),
+    ctx(128, status::callback),
+    ctx(129, status::argument),
+    both(130, context::min_version, context::min_version),
+    both(131, context::max_version, context::max_version),
+];
+
+/// Commands whose argument is a function: `SSL_CTX_callback_ctrl`.
+const SET_SERVERNAME_CB: c_int = 53;
+const SET_STATUS_CB: c_int = 63;
+
+fn find(number: c_int) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.number == number)
+}
+
+fn refuse(function: &'static std::ffi::CStr, number: c_int) -> c_long {
+    let why = format!("command {number} is not supported");
+    error::raise(function, error::UNSUPPORTED, Some(&why));
+    0
+}
+
+/// A function of C of whatever type: `void (*)(void)`.
+type AnyFunction = Option<unsafe extern "C" fn()>;
+
+exported! {
+    fn SSL_ctrl(ssl: Handle<Ssl>, number: c_int, long: c_long, pointer: *mut c_void) -> c_long
+        => 0,
+    {
+        let Some(ssl) = ssl.get() else { return 0 };
+        match find(number).and_then(|command| command.ssl) {
+            Some(answer) => answer(ssl, long, pointer),
+            None => refuse(c"SSL_ctrl", number),
+        }
+    }
+
+    fn SSL_CTX_ctrl(ctx: Handle<Ctx>, number: c_int, long: c_long, pointer: *mut c_void) -> c_long
+        => 0,
+    {
+        let Some(ctx) = ctx.get() else { return 0 };
+        match find(number).and_then(|command| command.ctx) {
+            Some(answer) => answer(ctx, long, pointer),
+            None => refuse(c"SSL_CTX_ctrl", number),
+        }
+    }
+
+    fn SSL_CTX_callback_ctrl(ctx: Handle<Ctx>, number: c_int, callback: AnyFunction) -> c_long
+        => 0,
+    {
+        let Some(ctx) = ctx.get() else { return 0 };
+        match number {
+            SET_STATUS_CB => {
+                // SAFETY: with this command the program passes a function of this type.
+                let callback: Option<StatusCb> = unsafe { std::mem::transmute(callback) };
+                status::set_callback(ctx, callback)
+            }
+            SET_SERVERNAME_CB => {
+                // SAFETY: as above.
+                let callback: Option<ServernameCb> = unsafe { std::mem::transmute(callback) };
+                ctx.lock().callbacks.servername = callback;
+                1
+            }
+            _ => refuse(c"SSL_CTX_callback_ctrl", number),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[derive(serde::Deserialize)]
+    struct Exports {
+        ctrl: BTreeMap<String, Row>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Row {
+        number: c_int,
+        on: String,
+        state: String,
+    }
+
+    #[test]
+    fn the_table_says_what_is_answered() {
+        let exports: Exports = toml::from_str(include_str!("../../exports.toml")).unwrap();
+        for (name, row) in &exports.ctrl {
+            let answered = match row.number {
+                SET_STATUS_CB | SET_SERVERNAME_CB => true,
+                number => find(number).is_some_and(|command| match row.on.as_str() {
+                    "ssl" => command.ssl.is_some(),
+                    "ctx" => command.ctx.is_some(),
+                    _ => command.ssl.is_some() && command.ctx.is_some(),
+                }),
+            };
+            assert_eq!(answered, row.state != "refused", "{name} ({})", row.number);
+        }
+        for command in COMMANDS {
+            assert!(exports.ctrl.values().any(|row| row.number == command.number));
+        }
+    }
+}

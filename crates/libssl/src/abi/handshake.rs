@@ -1,0 +1,495 @@
+//! Driving a handshake: the engine's steps, the transport, and the program's callbacks in between.
+//! `SSL_do_handshake(3)`, `SSL_CTX_set_cert_cb(3)`, `SSL_CTX_set_client_hello_cb(3)`,
+//! `SSL_CTX_set_tlsext_servername_callback(3)`, `SSL_CTX_set_alpn_select_cb(3)`.
+//!
+//! The order of a server's callbacks is OpenSSL's: ClientHello, server name, certificate, status,
+//! ALPN for TLS 1.2; ClientHello, server name, ALPN, certificate, status for TLS 1.3.
+
+use std::ffi::{CStr, CString, c_int, c_uchar, c_void};
+use std::sync::Arc;
+
+use crate::abi::arguments::{Handle, Opaque, uint};
+use crate::abi::callbacks::{AlpnSelectCb, CertCb, ClientHelloCb, KeylogCb};
+use crate::abi::guard::exported;
+use crate::abi::method::Side;
+use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want};
+use crate::abi::transport::{self, Blocked};
+use crate::abi::{status, verify};
+use crate::core::client::{CollectedKeys, chain_of};
+use crate::core::connection::{Request, Step};
+use crate::core::credentials;
+use crate::core::failure::{Failure, alert};
+use crate::core::server::Choice;
+use crate::core::settings::TLS1_3;
+use crate::sys::error;
+use crate::sys::reasons;
+use crate::sys::stack::Chain;
+use crate::sys::x509::Certificate;
+
+/// `SSL_SESS_CACHE_SERVER`.
+const CACHE_SERVER: c_int = 2;
+
+/// How far an operation came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    /// Not finished: [`SslState::want`] says what is waited for.
+    Again,
+    /// The connection is over; the cause is in the error queue.
+    Failed,
+}
+
+/// What a callback made of a request: the engine's next step, or a wait.
+type Answered = Result<Step, Outcome>;
+
+/// Runs the handshake as far as it goes. Called with no lock held.
+pub(crate) fn drive(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
+    if let Err(failure) = start(ssl) {
+        return fail(ssl, function, &failure);
+    }
+    loop {
+        match transport::flush(ssl) {
+            Ok(()) => {}
+            Err(Blocked::Again) => return Outcome::Again,
+            Err(Blocked::Failed) => return Outcome::Failed,
+        }
+        let mut step = ssl.lock().connection.advance();
+        while let Step::Call(request) = step {
+            log_keys(ssl);
+            step = match answer(ssl, request) {
+                Ok(step) => step,
+                Err(outcome) => return outcome,
+            };
+        }
+        log_keys(ssl);
+        match step {
+            Step::Done => {
+                finish(ssl);
+                return match transport::flush(ssl) {
+                    Ok(()) => Outcome::Done,
+                    Err(Blocked::Again) => Outcome::Again,
+                    Err(Blocked::Failed) => Outcome::Failed,
+                };
+            }
+            Step::Failed(failure) => return fail(ssl, function, &failure),
+            Step::WantRead | Step::Call(_) => {
+                // The peer may wait for what is to be sent.
+                match transport::flush(ssl).and_then(|()| transport::fill(ssl, function)) {
+                    Ok(()) => {}
+                    Err(Blocked::Again) => return Outcome::Again,
+                    Err(Blocked::Failed) => return Outcome::Failed,
+                }
+            }
+        }
+    }
+}
+
+/// Sends what a failed connection has to say, and queues its error, once.
+pub(crate) fn fail(ssl: &Arc<Ssl>, function: &'static CStr, failure: &Failure) -> Outcome {
+    let first = !std::mem::replace(&mut ssl.lock().reported, true);
+    // The alert is sent if the transport takes it now; the failure stands either way.
+    let _ = transport::flush(ssl);
+    ssl.lock().want = Want::Nothing;
+    if first {
+        report(function, failure);
+    }
+    Outcome::Failed
+}
+
+fn report(function: &'static CStr, failure: &Failure) {
+    const ALERT_REASONS: c_int = 1000;
+    let text = match failure.reason - ALERT_REASONS {
+        alert @ 0..=255 => format!("SSL alert number {alert}"),
+        _ => failure.text.clone(),
+    };
+    error::raise(function, failure.reason, (!text.is_empty()).then_some(&text));
+}
+
+/// Starts the engine at the first call.
+fn start(ssl: &Ssl) -> Result<(), Failure> {
+    let mut state = ssl.lock();
+    let state = &mut *state;
+    if state.connection.is_started() {
+        return Ok(());
+    }
+    let keylog = state.ctx.lock().callbacks.keylog;
+    state.key_log = keylog.map(|_| Arc::new(CollectedKeys::default()));
+    match state.side {
+        Some(Side::Client) => state.connection.start_client(
+            &state.settings,
+            state.server_name.as_deref().and_then(|name| name.to_str().ok()),
+            None,
+            state.key_log.clone(),
+        ),
+        Some(Side::Server) => {
+            state.connection.start_server();
+            Ok(())
+        }
+        None => Err(Failure::local(
+            reasons::CONNECTION_TYPE_NOT_SET,
+            "neither SSL_set_connect_state nor SSL_set_accept_state was called",
+        )),
+    }
+}
+
+/// Passes the secrets collected so far to the program.
+fn log_keys(ssl: &Arc<Ssl>) {
+    let (lines, callback) = {
+        let state = ssl.lock();
+        let Some(key_log) = &state.key_log else { return };
+        (key_log.take(), state.ctx.lock().callbacks.keylog)
+    };
+    let Some(callback) = callback else { return };
+    for line in lines.into_iter().filter_map(|line| CString::new(line).ok()) {
+        // SAFETY: the program has set this function for this purpose; the line lives for the call.
+        unsafe { callback(Handle::borrowed(ssl), line.as_ptr()) };
+    }
+}
+
+fn answer(ssl: &Arc<Ssl>, request: Request) -> Answered {
+    match request {
+        Request::Verify(presented) => {
+            let mut outcome = verify::verify_peer(ssl, &presented.chain);
+            if outcome.is_ok() && ssl.lock().side == Some(Side::Client) {
+                outcome = status::judge(ssl, presented.staple);
+            }
+            Ok(ssl.lock().connection.verified(outcome))
+        }
+        Request::Hello => hello(ssl),
+        Request::Credentials => authenticate(ssl),
+    }
+}
+
+/// Ends the handshake from a callback.
+fn refuse(ssl: &Ssl, failure: Failure) -> Answered {
+    Ok(ssl.lock().connection.refuse(failure))
+}
+
+/// Leaves the handshake until a callback is ready.
+fn wait(ssl: &Ssl, want: Want) -> Answered {
+    ssl.lock().want = want;
+    Err(Outcome::Again)
+}
+
+/// The callbacks that see the ClientHello.
+fn hello(ssl: &Arc<Ssl>) -> Answered {
+    if ssl.lock().server_stage < ServerStage::ClientHelloDone {
+        if let Some(answered) = client_hello_callback(ssl) {
+            return answered;
+        }
+        let mut state = ssl.lock();
+        state.server_stage = ServerStage::ClientHelloDone;
+        note_hello(&mut state);
+    }
+    if ssl.lock().server_stage < ServerStage::ServerNameDone {
+        if let Err(failure) = server_name_callback(ssl) {
+            return refuse(ssl, failure);
+        }
+        ssl.lock().server_stage = ServerStage::ServerNameDone;
+    }
+    let early_alpn = {
+        let state = ssl.lock();
+        let tls13 = speaks_tls13(&state);
+        let resumes = state.connection.hello().is_some_and(|hello| hello.offers_session(tls13));
+        tls13 || resumes
+    };
+    if early_alpn && let Err(failure) = select_alpn(ssl) {
+        return refuse(ssl, failure);
+    }
+    let mut state = ssl.lock();
+    let choice = {
+        let sessions = state.session_ctx.lock();
+        let caches = state.settings.session_cache_mode & CACHE_SERVER != 0;
+        Choice {
+            settings: Arc::clone(&state.settings),
+            alpn: state.alpn_selected.clone(),
+            sessions: caches.then(|| Arc::clone(&sessions.sessions)),
+            ticketer: sessions.ticketer.clone(),
+            key_log: state.key_log.clone(),
+        }
+    };
+    Ok(state.connection.choose(choice))
+}
+
+fn speaks_tls13(state: &SslState) -> bool {
+    state.connection.hello().is_some_and(|hello| hello.offers_tls13())
+        && state.settings.speaks(TLS1_3)
+}
+
+/// Keeps what the hello says for the program to ask.
+fn note_hello(state: &mut SslState) {
+    let Some(hello) = state.connection.hello() else { return };
+    state.status.asked = hello.status_request().ok().flatten();
+    state.server_name = hello.server_name().and_then(|name| CString::new(name).ok());
+}
+
+/// Some when the handshake does not go on from here.
+fn client_hello_callback(ssl: &Arc<Ssl>) -> Option<Answered> {
+    const CLIENT_HELLO_RETRY: c_int = -1;
+    const CLIENT_HELLO_SUCCESS: c_int = 1;
+    let callbacks = ssl.lock().ctx.lock().callbacks;
+    let callback = callbacks.client_hello?;
+    let mut alert = c_int::from(alert::INTERNAL_ERROR);
+    // SAFETY: the program has set this function for this purpose, with its argument.
+    match unsafe { callback(Handle::borrowed(ssl), &mut alert, callbacks.client_hello_arg.0) } {
+        CLIENT_HELLO_SUCCESS => None,
+        CLIENT_HELLO_RETRY => Some(wait(ssl, Want::ClientHello)),
+        _ => {
+            let text = "the ClientHello callback failed";
+            Some(refuse(ssl, Failure::new(byte(alert), reasons::CALLBACK_FAILED, text)))
+        }
+    }
+}
+
+/// May change the context.
+fn server_name_callback(ssl: &Arc<Ssl>) -> Result<(), Failure> {
+    const ALERT_FATAL: c_int = 2;
+    const NOACK: c_int = 3;
+    let callbacks = {
+        let state = ssl.lock();
+        let own = state.ctx.lock().callbacks;
+        if own.servername.is_some() { own } else { state.session_ctx.lock().callbacks }
+    };
+    let Some(callback) = callbacks.servername else { return Ok(()) };
+    let mut alert = c_int::from(alert::UNRECOGNIZED_NAME);
+    // SAFETY: the program has set this function for this purpose, with its argument.
+    match unsafe { callback(Handle::borrowed(ssl), &mut alert, callbacks.servername_arg.0) } {
+        ALERT_FATAL => Err(Failure::new(
+            byte(alert),
+            reasons::CALLBACK_FAILED,
+            "the server name callback refuses the name",
+        )),
+        NOACK => {
+            ssl.lock().server_name = None;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Asks for the protocol, once.
+fn select_alpn(ssl: &Arc<Ssl>) -> Result<(), Failure> {
+    const OK: c_int = 0;
+    const NOACK: c_int = 3;
+    let (callbacks, offered) = {
+        let mut state = ssl.lock();
+        if state.server_stage >= ServerStage::AlpnDone {
+            return Ok(());
+        }
+        state.server_stage = ServerStage::AlpnDone;
+        let offered = state.connection.hello().and_then(|hello| hello.alpn()).map(<[u8]>::to_vec);
+        (state.ctx.lock().callbacks, offered)
+    };
+    let (Some(callback), Some(offered)) = (callbacks.alpn_select, offered) else { return Ok(()) };
+    let mut selected: *const c_uchar = std::ptr::null();
+    let mut length: c_uchar = 0;
+    // SAFETY: the program has set this function for this purpose; the list lives for the call, and
+    // what is selected is in it or in the program's memory, valid until it is copied below.
+    let outcome = unsafe {
+        callback(
+            Handle::borrowed(ssl),
+            &mut selected,
+            &mut length,
+            offered.as_ptr(),
+            uint(offered.len()),
+            callbacks.alpn_select_arg.0,
+        )
+    };
+    match outcome {
+        OK if !selected.is_null() => {
+            // SAFETY: as above.
+            let protocol = unsafe { std::slice::from_raw_parts(selected, length.into()) };
+            ssl.lock().alpn_selected = Some(protocol.to_vec());
+            Ok(())
+        }
+        OK | NOACK => Ok(()),
+        _ => Err(Failure::new(
+            alert::NO_APPLICATION_PROTOCOL,
+            reasons::NO_APPLICATION_PROTOCOL,
+            "no protocol of the client's is spoken here",
+        )),
+    }
+}
+
+/// The callbacks of a full handshake: the certificate, its status, and ALPN for TLS 1.2.
+fn authenticate(ssl: &Arc<Ssl>) -> Answered {
+    let (callback, argument) = {
+        let state = ssl.lock();
+        (state.callbacks.cert, state.callbacks.cert_arg)
+    };
+    if let Some(callback) = callback {
+        // SAFETY: the program has set this function for this purpose, with its argument.
+        match unsafe { callback(Handle::borrowed(ssl), argument.0) } {
+            1.. => {}
+            0 => {
+                let text = "the certificate callback failed";
+                let failure = Failure::new(alert::INTERNAL_ERROR, reasons::CERT_CB_ERROR, text);
+                return refuse(ssl, failure);
+            }
+            _ => return wait(ssl, Want::X509Lookup),
+        }
+    }
+    if let Err(failure) = choose_certificate(&mut ssl.lock()) {
+        return refuse(ssl, failure);
+    }
+    let staple = match status::decide(ssl) {
+        Ok(staple) => staple,
+        Err(failure) => return refuse(ssl, failure),
+    };
+    if let Err(failure) = select_alpn(ssl) {
+        return refuse(ssl, failure);
+    }
+    let mut state = ssl.lock();
+    let (settings, alpn) = (Arc::clone(&state.settings), state.alpn_selected.clone());
+    Ok(state.connection.authenticate(settings, alpn, staple))
+}
+
+/// Makes the certificate that will be sent the current one.
+fn choose_certificate(state: &mut SslState) -> Result<(), Failure> {
+    let tls13 = speaks_tls13(state);
+    let schemes = state.connection.hello().map(|h| h.signature_schemes()).unwrap_or_default();
+    let chosen = match schemes.is_empty() {
+        // Without the extension the client of TLS 1.2 leaves the choice to the engine.
+        true => state.settings.credentials.first(),
+        false => credentials::choose(&state.settings.credentials, &schemes),
+    };
+    match chosen {
+        Some(credential) => {
+            let slot = credential.slot;
+            state.certificates.make_current(slot);
+            Ok(())
+        }
+        None if tls13 => Err(Failure::new(
+            alert::HANDSHAKE_FAILURE,
+            reasons::NO_SUITABLE_SIGNATURE_ALGORITHM,
+            "no certificate here signs as the client verifies",
+        )),
+        None => Err(Failure::new(
+            alert::HANDSHAKE_FAILURE,
+            reasons::NO_SHARED_CIPHER,
+            "no certificate here fits the client's ciphers",
+        )),
+    }
+}
+
+/// Keeps what a resumed session says of the peer.
+fn finish(ssl: &Ssl) {
+    let mut state = ssl.lock();
+    state.want = Want::Nothing;
+    if state.peer.is_some() {
+        return;
+    }
+    let chain = state
+        .connection
+        .traffic()
+        .and_then(|traffic| traffic.outputs.peer_identity())
+        .and_then(|identity| chain_of(identity.identity()).ok())
+        .unwrap_or_default();
+    let chain: Vec<Certificate> =
+        chain.iter().filter_map(|der| Certificate::from_der(der)).collect();
+    let server = state.side == Some(Side::Server);
+    if let Some(own) = chain.first() {
+        state.peer = Some(own.clone());
+        state.peer_chain = Chain::new(chain.iter().skip(usize::from(server)));
+    }
+}
+
+fn byte(alert: c_int) -> u8 {
+    u8::try_from(alert).unwrap_or(alert::INTERNAL_ERROR)
+}
+
+/// The value of `SSL_do_handshake` and its like.
+fn value(outcome: Outcome) -> c_int {
+    match outcome {
+        Outcome::Done => 1,
+        Outcome::Again | Outcome::Failed => -1,
+    }
+}
+
+/// Runs the handshake for a function of C.
+fn handshake(ssl: Handle<Ssl>, side: Option<Side>, function: &'static CStr) -> c_int {
+    let Some(ssl) = ssl.hold() else { return -1 };
+    {
+        let mut state = ssl.lock();
+        if state.side.is_none() || (side.is_some() && !state.connection.is_started()) {
+            state.side = side.or(state.side);
+        }
+        if state.connection.is_complete() && state.connection.output.is_empty() {
+            return 1;
+        }
+    }
+    error::clear();
+    value(drive(&ssl, function))
+}
+
+exported! {
+    fn SSL_do_handshake(ssl: Handle<Ssl>) -> c_int => -1, {
+        handshake(ssl, None, c"SSL_do_handshake")
+    }
+
+    fn SSL_connect(ssl: Handle<Ssl>) -> c_int => -1, {
+        handshake(ssl, Some(Side::Client), c"SSL_connect")
+    }
+
+    fn SSL_accept(ssl: Handle<Ssl>) -> c_int => -1, {
+        handshake(ssl, Some(Side::Server), c"SSL_accept")
+    }
+
+    fn SSL_CTX_set_cert_cb(
+        ctx: Handle<Ctx>,
+        callback: Option<CertCb>,
+        argument: *mut c_void,
+    ) -> () => (), {
+        if let Some(ctx) = ctx.get() {
+            let mut state = ctx.lock();
+            state.callbacks.cert = callback;
+            state.callbacks.cert_arg = Opaque(argument);
+        }
+    }
+
+    fn SSL_set_cert_cb(
+        ssl: Handle<Ssl>,
+        callback: Option<CertCb>,
+        argument: *mut c_void,
+    ) -> () => (), {
+        if let Some(ssl) = ssl.get() {
+            let mut state = ssl.lock();
+            state.callbacks.cert = callback;
+            state.callbacks.cert_arg = Opaque(argument);
+        }
+    }
+
+    fn SSL_CTX_set_client_hello_cb(
+        ctx: Handle<Ctx>,
+        callback: Option<ClientHelloCb>,
+        argument: *mut c_void,
+    ) -> () => (), {
+        if let Some(ctx) = ctx.get() {
+            let mut state = ctx.lock();
+            state.callbacks.client_hello = callback;
+            state.callbacks.client_hello_arg = Opaque(argument);
+        }
+    }
+
+    fn SSL_CTX_set_alpn_select_cb(
+        ctx: Handle<Ctx>,
+        callback: Option<AlpnSelectCb>,
+        argument: *mut c_void,
+    ) -> () => (), {
+        if let Some(ctx) = ctx.get() {
+            let mut state = ctx.lock();
+            state.callbacks.alpn_select = callback;
+            state.callbacks.alpn_select_arg = Opaque(argument);
+        }
+    }
+
+    fn SSL_CTX_set_keylog_callback(ctx: Handle<Ctx>, callback: Option<KeylogCb>) -> () => (), {
+        if let Some(ctx) = ctx.get() {
+            ctx.lock().callbacks.keylog = callback;
+        }
+    }
+
+    fn SSL_CTX_get_keylog_callback(ctx: Handle<Ctx>) -> Option<KeylogCb> => None, {
+        ctx.get().and_then(|ctx| ctx.lock().callbacks.keylog)
+    }
+}

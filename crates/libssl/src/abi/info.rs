@@ -1,0 +1,76 @@
+//! What programs ask about a connection: version, state, names. `SSL_get_version(3)`,
+//! `SSL_get_servername`, `SSL_in_init(3)`.
+
+use std::ffi::{CStr, c_char, c_int, c_uchar, c_uint};
+
+use crate::abi::arguments::{Handle, Out, int, uint};
+use crate::abi::guard::exported;
+use crate::abi::objects::{Ssl, SslState};
+use crate::core::settings::{TLS1_2, TLS1_3};
+
+/// `TLSEXT_NAMETYPE_host_name`.
+const HOST_NAME: c_int = 0;
+
+/// The version, or what a connection without one says: the highest that it may speak.
+fn version(state: &SslState) -> c_int {
+    state.connection.version().unwrap_or(match state.settings.max_version {
+        0 => TLS1_3,
+        highest => highest,
+    })
+}
+
+exported! {
+    fn SSL_version(ssl: Handle<Ssl>) -> c_int => 0, {
+        ssl.get().map_or(0, |ssl| version(&ssl.lock()))
+    }
+
+    fn SSL_get_version(ssl: Handle<Ssl>) -> *const c_char => std::ptr::null(), {
+        let name: &CStr = match ssl.get().map(|ssl| version(&ssl.lock())) {
+            Some(TLS1_3) => c"TLSv1.3",
+            Some(TLS1_2) => c"TLSv1.2",
+            _ => c"unknown",
+        };
+        name.as_ptr()
+    }
+
+    fn SSL_is_init_finished(ssl: Handle<Ssl>) -> c_int => 0, {
+        int(ssl.get().is_some_and(|ssl| ssl.lock().connection.is_complete()))
+    }
+
+    fn SSL_in_init(ssl: Handle<Ssl>) -> c_int => 0, {
+        int(ssl.get().is_some_and(|ssl| !ssl.lock().connection.is_complete()))
+    }
+
+    fn SSL_in_before(ssl: Handle<Ssl>) -> c_int => 0, {
+        int(ssl.get().is_some_and(|ssl| !ssl.lock().connection.is_started()))
+    }
+
+    fn SSL_session_reused(ssl: Handle<Ssl>) -> c_int => 0, {
+        int(ssl.get().is_some_and(|ssl| ssl.lock().connection.is_resumed()))
+    }
+
+    fn SSL_get_servername(ssl: Handle<Ssl>, kind: c_int) -> *const c_char => std::ptr::null(), {
+        let Some(ssl) = ssl.get().filter(|_| kind == HOST_NAME) else { return std::ptr::null() };
+        ssl.lock().server_name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr())
+    }
+
+    fn SSL_get_servername_type(ssl: Handle<Ssl>) -> c_int => -1, {
+        match ssl.get() {
+            Some(ssl) if ssl.lock().server_name.is_some() => HOST_NAME,
+            _ => -1,
+        }
+    }
+
+    fn SSL_get0_alpn_selected(
+        ssl: Handle<Ssl>,
+        out: Out<*const c_uchar>,
+        length: Out<c_uint>,
+    ) -> () => (), {
+        let Some(ssl) = ssl.get() else { return };
+        let state = ssl.lock();
+        let agreed = state.connection.traffic().and_then(|traffic| traffic.outputs.alpn_protocol());
+        let agreed = agreed.map(AsRef::<[u8]>::as_ref).or(state.alpn_selected.as_deref());
+        out.set(agreed.map_or(std::ptr::null(), <[u8]>::as_ptr));
+        length.set(agreed.map_or(0, |protocol| uint(protocol.len())));
+    }
+}

@@ -1,0 +1,412 @@
+//! Application data and the end of a connection: `SSL_read(3)`, `SSL_write(3)`, `SSL_pending(3)`,
+//! `SSL_shutdown(3)`, `SSL_get_error(3)`, `SSL_want(3)`.
+
+use std::ffi::{CStr, c_int};
+use std::sync::Arc;
+
+use crate::abi::arguments::{Bytes, Handle, Out, Room, int};
+use crate::abi::guard::exported;
+use crate::abi::handshake::{Outcome, drive, fail};
+use crate::abi::objects::{Ssl, Want, WriteProgress};
+use crate::abi::transport::{self, Blocked};
+use crate::core::failure::Failure;
+use crate::core::traffic::Received;
+use crate::sys::error;
+use crate::sys::reasons;
+
+/// `SSL_SENT_SHUTDOWN`.
+pub(crate) const SENT_SHUTDOWN: c_int = 1;
+/// `SSL_RECEIVED_SHUTDOWN`.
+pub(crate) const RECEIVED_SHUTDOWN: c_int = 2;
+/// `SSL_MODE_ENABLE_PARTIAL_WRITE`.
+const MODE_PARTIAL_WRITE: u32 = 1;
+/// `SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER`.
+const MODE_MOVING_BUFFER: u32 = 2;
+/// The most data that one record holds (RFC 8446, 5.1).
+const RECORD: usize = 16 * 1024;
+
+/// What a function that moves data returns when it does not: 0 or -1.
+type Stopped = c_int;
+
+/// Reads, or looks at, what there is; at least one byte.
+fn read(
+    ssl: &Arc<Ssl>,
+    room: &Room,
+    size: usize,
+    peek: bool,
+    function: &'static CStr,
+) -> Result<usize, Stopped> {
+    complete(ssl, function)?;
+    loop {
+        let received = {
+            let mut state = ssl.lock();
+            if state.shutdown & RECEIVED_SHUTDOWN != 0 {
+                state.want = Want::Nothing;
+                return Err(0);
+            }
+            match state.connection.receive() {
+                Ok(Received::Data) => {
+                    let count = room.fill(size, state.connection.pending());
+                    if !peek {
+                        state.connection.consume(count);
+                    }
+                    state.want = Want::Nothing;
+                    return Ok(count);
+                }
+                Ok(Received::Closed) => {
+                    state.shutdown |= RECEIVED_SHUTDOWN;
+                    state.close_notify = true;
+                    state.want = Want::Nothing;
+                    return Err(0);
+                }
+                Ok(Received::WantRead) => Ok(()),
+                Err(failure) => Err(failure),
+            }
+        };
+        if let Err(failure) = received {
+            fail(ssl, function, &failure);
+            return Err(-1);
+        }
+        // What receiving has left to send, an answer to a KeyUpdate, may wait for the next write.
+        let _ = transport::flush(ssl);
+        if let Err(blocked) = transport::fill(ssl, function) {
+            let ended = blocked == Blocked::Failed && ssl.lock().shutdown & RECEIVED_SHUTDOWN != 0;
+            return Err(if ended { 0 } else { -1 });
+        }
+    }
+}
+
+/// Completes the handshake first, when that has not been done.
+fn complete(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
+    if ssl.lock().connection.is_complete() {
+        return Ok(());
+    }
+    if ssl.lock().side.is_none() {
+        error::raise(function, reasons::UNINITIALIZED, None);
+        return Err(-1);
+    }
+    match drive(ssl, function) {
+        Outcome::Done => Ok(()),
+        Outcome::Again | Outcome::Failed => Err(-1),
+    }
+}
+
+/// Writes `data`: all of it, or one record with `SSL_MODE_ENABLE_PARTIAL_WRITE`.
+fn write(ssl: &Arc<Ssl>, data: &[u8], function: &'static CStr) -> Result<usize, Stopped> {
+    complete(ssl, function)?;
+    let mut progress = {
+        let state = ssl.lock();
+        if state.shutdown & SENT_SHUTDOWN != 0 {
+            drop(state);
+            error::raise(function, reasons::PROTOCOL_IS_SHUTDOWN, None);
+            return Err(-1);
+        }
+        resume(state.write, data, state.settings.mode).map_err(|reason| {
+            error::raise(function, reason, None);
+            -1
+        })?
+    };
+    let partial = ssl.lock().settings.mode & MODE_PARTIAL_WRITE != 0;
+    loop {
+        match transport::flush(ssl) {
+            Ok(()) => {}
+            Err(_) => {
+                ssl.lock().write = progress;
+                return Err(-1);
+            }
+        }
+        if progress.active && (progress.encrypted == data.len() || partial) {
+            ssl.lock().write = WriteProgress::default();
+            return Ok(progress.encrypted);
+        }
+        let rest = data.get(progress.encrypted..).unwrap_or_default();
+        let part = rest.get(..rest.len().min(RECORD)).unwrap_or_default();
+        let sent = ssl.lock().connection.send(part);
+        if let Err(failure) = sent {
+            fail(ssl, function, &failure);
+            return Err(-1);
+        }
+        progress.encrypted += part.len();
+        progress.active = true;
+    }
+}
+
+/// How far a write has come that is called again.
+fn resume(before: WriteProgress, data: &[u8], mode: u32) -> Result<WriteProgress, c_int> {
+    let buffer = data.as_ptr().addr();
+    if !before.active {
+        return Ok(WriteProgress { encrypted: 0, buffer, active: false });
+    }
+    let moved = before.buffer != buffer && mode & MODE_MOVING_BUFFER == 0;
+    if moved || data.len() < before.encrypted {
+        return Err(reasons::BAD_WRITE_RETRY);
+    }
+    Ok(before)
+}
+
+/// One step of closing: 1 when both directions are closed, 0 when this one is, -1 otherwise.
+fn shutdown(ssl: &Arc<Ssl>, function: &'static CStr) -> c_int {
+    {
+        let mut state = ssl.lock();
+        if state.side.is_none() {
+            drop(state);
+            error::raise(function, reasons::UNINITIALIZED, None);
+            return -1;
+        }
+        if state.quiet_shutdown != 0 || !state.connection.is_started() {
+            state.shutdown = SENT_SHUTDOWN | RECEIVED_SHUTDOWN;
+            return 1;
+        }
+        if !state.connection.is_complete() {
+            let failed = state.connection.failure().is_some();
+            drop(state);
+            if !failed {
+                error::raise(function, reasons::SHUTDOWN_WHILE_IN_INIT, None);
+            }
+            return -1;
+        }
+    }
+    let first = ssl.lock().shutdown & SENT_SHUTDOWN == 0;
+    if first {
+        let mut state = ssl.lock();
+        state.shutdown |= SENT_SHUTDOWN;
+        if let Err(failure) = state.connection.close() {
+            drop(state);
+            fail(ssl, function, &failure);
+            return -1;
+        }
+    }
+    if transport::flush(ssl).is_err() {
+        return -1;
+    }
+    if !first && ssl.lock().shutdown & RECEIVED_SHUTDOWN == 0 {
+        match await_close(ssl, function) {
+            Ok(()) => {}
+            Err(value) => return value,
+        }
+    }
+    int(ssl.lock().shutdown & RECEIVED_SHUTDOWN != 0)
+}
+
+/// Reads until the peer's close_notify. Data that comes instead is an error, as in OpenSSL.
+fn await_close(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
+    loop {
+        let received = ssl.lock().connection.receive();
+        match received {
+            Ok(Received::Closed) => {
+                let mut state = ssl.lock();
+                state.shutdown |= RECEIVED_SHUTDOWN;
+                state.close_notify = true;
+                return Ok(());
+            }
+            Ok(Received::Data) => {
+                let reason = reasons::APPLICATION_DATA_AFTER_CLOSE_NOTIFY;
+                let failure = Failure::local(reason, "data arrived after this side has closed");
+                fail(ssl, function, &failure);
+                return Err(-1);
+            }
+            Ok(Received::WantRead) => {
+                if transport::fill(ssl, function).is_err() {
+                    let received = ssl.lock().shutdown & RECEIVED_SHUTDOWN != 0;
+                    return if received { Ok(()) } else { Err(-1) };
+                }
+            }
+            Err(failure) => {
+                fail(ssl, function, &failure);
+                return Err(-1);
+            }
+        }
+    }
+}
+
+/// A length of C's `int`, or an error.
+fn length(count: c_int, function: &'static CStr) -> Result<usize, Stopped> {
+    usize::try_from(count).map_err(|_| {
+        error::raise(function, reasons::BAD_LENGTH, None);
+        -1
+    })
+}
+
+/// What `SSL_read` and `SSL_write` return.
+fn count(outcome: Result<usize, Stopped>) -> c_int {
+    match outcome {
+        Ok(count) => c_int::try_from(count).unwrap_or(c_int::MAX),
+        Err(stopped) => stopped,
+    }
+}
+
+/// What `SSL_read_ex` and `SSL_write_ex` return, with the count in its place.
+fn success(outcome: Result<usize, Stopped>, out: &Out<usize>) -> c_int {
+    match outcome {
+        Ok(count) => {
+            out.set(count);
+            1
+        }
+        Err(_) => 0,
+    }
+}
+
+/// `SSL_get_error(3)`.
+fn error_of(ssl: &Ssl, value: c_int) -> c_int {
+    const NONE: c_int = 0;
+    const SSL: c_int = 1;
+    const WANT_READ: c_int = 2;
+    const WANT_WRITE: c_int = 3;
+    const WANT_X509_LOOKUP: c_int = 4;
+    const SYSCALL: c_int = 5;
+    const ZERO_RETURN: c_int = 6;
+    const WANT_CONNECT: c_int = 7;
+    const WANT_ACCEPT: c_int = 8;
+    const WANT_CLIENT_HELLO_CB: c_int = 11;
+    const WANT_RETRY_VERIFY: c_int = 12;
+    /// `BIO_RR_CONNECT` and `BIO_RR_ACCEPT`.
+    const REASON_CONNECT: c_int = 2;
+    const REASON_ACCEPT: c_int = 3;
+    if value > 0 {
+        return NONE;
+    }
+    match error::first() {
+        Some(error::First::System) => return SYSCALL,
+        Some(error::First::Library) => return SSL,
+        None => {}
+    }
+    let (want, bio, closed) = {
+        let state = ssl.lock();
+        let bio = match state.want {
+            Want::Reading => state.rbio.clone(),
+            Want::Writing => state.wbio.clone(),
+            _ => None,
+        };
+        let closed = state.shutdown & RECEIVED_SHUTDOWN != 0 && state.close_notify;
+        (state.want, bio, closed)
+    };
+    if let Some(bio) = bio {
+        if bio.should_read() && (want == Want::Reading || !bio.should_write()) {
+            return WANT_READ;
+        }
+        if bio.should_write() {
+            return WANT_WRITE;
+        }
+        if bio.should_io_special() {
+            return match bio.retry_reason() {
+                REASON_CONNECT => WANT_CONNECT,
+                REASON_ACCEPT => WANT_ACCEPT,
+                _ => SYSCALL,
+            };
+        }
+    }
+    match want {
+        Want::X509Lookup => WANT_X509_LOOKUP,
+        Want::ClientHello => WANT_CLIENT_HELLO_CB,
+        Want::RetryVerify => WANT_RETRY_VERIFY,
+        _ if closed => ZERO_RETURN,
+        _ => SYSCALL,
+    }
+}
+
+exported! {
+    fn SSL_read(ssl: Handle<Ssl>, buffer: Room, size: c_int) -> c_int => -1, {
+        let Some(ssl) = ssl.hold() else { return -1 };
+        let name = c"SSL_read";
+        count(length(size, name).and_then(|size| read(&ssl, &buffer, size, false, name)))
+    }
+
+    fn SSL_read_ex(
+        ssl: Handle<Ssl>,
+        buffer: Room,
+        size: usize,
+        out: Out<usize>,
+    ) -> c_int => 0, {
+        let Some(ssl) = ssl.hold() else { return 0 };
+        success(read(&ssl, &buffer, size, false, c"SSL_read_ex"), &out)
+    }
+
+    fn SSL_peek(ssl: Handle<Ssl>, buffer: Room, size: c_int) -> c_int => -1, {
+        let Some(ssl) = ssl.hold() else { return -1 };
+        let name = c"SSL_peek";
+        count(length(size, name).and_then(|size| read(&ssl, &buffer, size, true, name)))
+    }
+
+    fn SSL_peek_ex(
+        ssl: Handle<Ssl>,
+        buffer: Room,
+        size: usize,
+        out: Out<usize>,
+    ) -> c_int => 0, {
+        let Some(ssl) = ssl.hold() else { return 0 };
+        success(read(&ssl, &buffer, size, true, c"SSL_peek_ex"), &out)
+    }
+
+    fn SSL_write(ssl: Handle<Ssl>, data: Bytes, size: c_int) -> c_int => -1, {
+        let Some(ssl) = ssl.hold() else { return -1 };
+        let name = c"SSL_write";
+        count(length(size, name).and_then(|size| write(&ssl, data.get(size).ok_or(-1)?, name)))
+    }
+
+    fn SSL_write_ex(ssl: Handle<Ssl>, data: Bytes, size: usize, out: Out<usize>) -> c_int => 0, {
+        let Some(ssl) = ssl.hold() else { return 0 };
+        let outcome =
+            data.get(size).ok_or(-1).and_then(|data| write(&ssl, data, c"SSL_write_ex"));
+        success(outcome, &out)
+    }
+
+    fn SSL_pending(ssl: Handle<Ssl>) -> c_int => 0, {
+        let pending = ssl.get().map_or(0, |ssl| ssl.lock().connection.pending().len());
+        c_int::try_from(pending).unwrap_or(c_int::MAX)
+    }
+
+    fn SSL_has_pending(ssl: Handle<Ssl>) -> c_int => 0, {
+        int(ssl.get().is_some_and(|ssl| {
+            let state = ssl.lock();
+            !state.connection.pending().is_empty() || !state.connection.input.unread().is_empty()
+        }))
+    }
+
+    fn SSL_shutdown(ssl: Handle<Ssl>) -> c_int => -1, {
+        ssl.hold().map_or(-1, |ssl| shutdown(&ssl, c"SSL_shutdown"))
+    }
+
+    fn SSL_get_shutdown(ssl: Handle<Ssl>) -> c_int => 0, {
+        ssl.get().map_or(0, |ssl| ssl.lock().shutdown)
+    }
+
+    fn SSL_set_shutdown(ssl: Handle<Ssl>, mode: c_int) -> () => (), {
+        if let Some(ssl) = ssl.get() {
+            ssl.lock().shutdown = mode;
+        }
+    }
+
+    fn SSL_get_error(ssl: Handle<Ssl>, value: c_int) -> c_int => 1, {
+        ssl.get().map_or(1, |ssl| error_of(ssl, value))
+    }
+
+    fn SSL_want(ssl: Handle<Ssl>) -> c_int => 1, {
+        ssl.get().map_or(1, |ssl| match ssl.lock().want {
+            Want::Nothing => 1,
+            Want::Writing => 2,
+            Want::Reading => 3,
+            Want::X509Lookup => 4,
+            Want::ClientHello => 7,
+            Want::RetryVerify => 8,
+        })
+    }
+
+    /// `SSL_KEY_UPDATE_NOT_REQUESTED` (0) and `SSL_KEY_UPDATE_REQUESTED` (1): the engine always
+    /// asks the peer to renew its keys too.
+    fn SSL_key_update(ssl: Handle<Ssl>, kind: c_int) -> c_int => 0, {
+        let Some(ssl) = ssl.hold() else { return 0 };
+        let name = c"SSL_key_update";
+        if !matches!(kind, 0 | 1) {
+            error::raise(name, reasons::INVALID_KEY_UPDATE_TYPE, None);
+            return 0;
+        }
+        let updated = ssl.lock().connection.update_keys();
+        match updated {
+            Ok(()) => 1,
+            Err(failure) => {
+                error::raise(name, failure.reason, Some(&failure.text));
+                0
+            }
+        }
+    }
+}

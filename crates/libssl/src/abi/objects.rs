@@ -1,0 +1,329 @@
+//! `SSL_CTX` and `SSL`: what is in them, how they are locked, counted, made and freed.
+//!
+//! A pointer that C holds is a reference of an `Arc`. The state is behind a mutex that is held for
+//! the moment of a change and never while code of the program runs, so a callback may use its own
+//! object, and a second thread waits instead of racing.
+
+use std::ffi::{CString, c_int, c_long, c_void};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use rustls::crypto::TicketProducer;
+use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
+
+use crate::abi::arguments::{Handle, Text, give, int};
+use crate::abi::callbacks::Callbacks;
+use crate::abi::certificate::Certificates;
+use crate::abi::cipher_list::Shown;
+use crate::abi::guard::exported;
+use crate::abi::method::{Method, Side, bounds};
+use crate::abi::status::Status;
+use crate::core::client::CollectedKeys;
+use crate::core::connection::Connection;
+use crate::core::settings::Settings;
+use crate::sys::bio::Bio;
+use crate::sys::error;
+use crate::sys::ex_data::{Class, ExData};
+use crate::sys::libcrypto as ffi;
+use crate::sys::reasons;
+use crate::sys::stack::Chain;
+use crate::sys::x509::{Certificate, Store, VerifyParam};
+
+/// An `SSL_CTX`.
+pub(crate) struct Ctx {
+    pub(crate) ex_data: ExData,
+    state: Mutex<CtxState>,
+}
+
+/// What changes in an `SSL_CTX`.
+pub(crate) struct CtxState {
+    pub(crate) method: &'static Method,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) certificates: Certificates,
+    pub(crate) store: Store,
+    pub(crate) param: VerifyParam,
+    pub(crate) quiet_shutdown: c_int,
+    pub(crate) read_ahead: c_int,
+    /// What `SSL_CTX_get_ciphers` shows.
+    pub(crate) ciphers: Shown,
+    /// Sessions by id, and tickets, of the servers of this context.
+    pub(crate) sessions: Arc<dyn StoresServerSessions>,
+    pub(crate) ticketer: Option<Arc<dyn TicketProducer>>,
+}
+
+/// An `SSL`.
+pub(crate) struct Ssl {
+    pub(crate) ex_data: ExData,
+    state: Mutex<SslState>,
+}
+
+/// What changes in an `SSL`.
+pub(crate) struct SslState {
+    /// The context that is current: a server name callback may change it.
+    pub(crate) ctx: Arc<Ctx>,
+    /// The context that the connection was made from; its sessions and tickets are used.
+    pub(crate) session_ctx: Arc<Ctx>,
+    pub(crate) method: &'static Method,
+    pub(crate) side: Option<Side>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) certificates: Certificates,
+    pub(crate) param: VerifyParam,
+    pub(crate) rbio: Option<Bio>,
+    pub(crate) wbio: Option<Bio>,
+    pub(crate) connection: Connection,
+    pub(crate) key_log: Option<Arc<CollectedKeys>>,
+    /// What the last operation waits for.
+    pub(crate) want: Want,
+    /// Whether an error of this connection is in the queue already.
+    pub(crate) reported: bool,
+    /// Whether the transport has ended.
+    pub(crate) eof: bool,
+    /// `SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN`.
+    pub(crate) shutdown: c_int,
+    /// Whether the peer's close_notify was received.
+    pub(crate) close_notify: bool,
+    pub(crate) quiet_shutdown: c_int,
+    pub(crate) read_ahead: c_int,
+    /// How far a write has come that did not finish.
+    pub(crate) write: WriteProgress,
+    /// The name that a client sends, or that a server was sent.
+    pub(crate) server_name: Option<CString>,
+    /// The protocol of ALPN that a server has selected, until the handshake is complete.
+    pub(crate) alpn_selected: Option<Vec<u8>>,
+    pub(crate) verify_result: c_long,
+    pub(crate) peer: Option<Certificate>,
+    pub(crate) peer_chain: Option<Chain>,
+    pub(crate) verified_chain: Option<Chain>,
+    pub(crate) status: Status,
+    pub(crate) server_stage: ServerStage,
+    /// What `SSL_get_ciphers` shows.
+    pub(crate) ciphers: Shown,
+    /// What `SSL_get_client_ciphers` shows.
+    pub(crate) client_ciphers: Shown,
+}
+
+/// What an operation that did not finish waits for: `SSL_want(3)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Want {
+    #[default]
+    Nothing,
+    Reading,
+    Writing,
+    /// The certificate callback.
+    X509Lookup,
+    /// The ClientHello callback.
+    ClientHello,
+    /// The verification callback.
+    RetryVerify,
+}
+
+/// A write that waits for the transport.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WriteProgress {
+    /// Bytes of the program's buffer that are encrypted.
+    pub(crate) encrypted: usize,
+    /// Where the program's buffer was.
+    pub(crate) buffer: usize,
+    /// Whether a write is under way.
+    pub(crate) active: bool,
+}
+
+/// Which callbacks of a server's handshake have run; one that asks to be called again is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ServerStage {
+    #[default]
+    Start,
+    ClientHelloDone,
+    ServerNameDone,
+    AlpnDone,
+}
+
+impl Ctx {
+    /// Locks the state, for a moment in which no code of the program runs.
+    pub(crate) fn lock(&self) -> Locked<'_, CtxState> {
+        lock(&self.state)
+    }
+}
+
+impl Ssl {
+    /// Locks the state, for a moment in which no code of the program runs.
+    pub(crate) fn lock(&self) -> Locked<'_, SslState> {
+        lock(&self.state)
+    }
+}
+
+/// A locked state.
+pub(crate) type Locked<'a, T> = MutexGuard<'a, T>;
+
+/// A panic while the lock was held leaves an object that must not be used: this panics again, and
+/// the guard of the function turns it into its failure.
+#[allow(clippy::panic)]
+fn lock<T>(state: &Mutex<T>) -> Locked<'_, T> {
+    match state.lock() {
+        Ok(locked) => locked,
+        Err(_) => panic!("the object is poisoned by an earlier panic"),
+    }
+}
+
+impl Ctx {
+    fn make(method: &'static Method) -> Option<Arc<Self>> {
+        let mut settings = Settings::default();
+        (settings.min_version, settings.max_version) = bounds(method);
+        let state = CtxState {
+            method,
+            settings: Arc::new(settings),
+            callbacks: Callbacks::default(),
+            certificates: Certificates::default(),
+            store: Store::new()?,
+            param: VerifyParam::new()?,
+            quiet_shutdown: 0,
+            read_ahead: 0,
+            ciphers: Shown::default(),
+            sessions: ServerSessionMemoryCache::new(SESSIONS),
+            ticketer: rustls_aws_lc_rs::DEFAULT_PROVIDER.ticketer_factory.ticketer().ok(),
+        };
+        Some(Arc::new(Self { ex_data: ExData::new(Class::Ctx), state: Mutex::new(state) }))
+    }
+}
+
+/// How many sessions a context keeps by id. What is beyond is resumed by ticket, or not at all.
+const SESSIONS: usize = 1024;
+
+impl Drop for Ctx {
+    fn drop(&mut self) {
+        self.ex_data.free(std::ptr::from_ref(self).cast_mut().cast());
+    }
+}
+
+impl Ssl {
+    fn make(ctx: &Arc<Ctx>) -> Option<Arc<Self>> {
+        let param = VerifyParam::new()?;
+        let shared = ctx.lock();
+        // SAFETY: both parameters are valid and owned by objects that are held here.
+        unsafe { ffi::X509_VERIFY_PARAM_inherit(param.as_ptr(), shared.param.as_ptr()) };
+        let state = SslState {
+            ctx: Arc::clone(ctx),
+            session_ctx: Arc::clone(ctx),
+            method: shared.method,
+            side: shared.method.side,
+            settings: Arc::clone(&shared.settings),
+            callbacks: shared.callbacks,
+            certificates: shared.certificates.clone(),
+            param,
+            rbio: None,
+            wbio: None,
+            connection: Connection::default(),
+            key_log: None,
+            want: Want::Nothing,
+            reported: false,
+            eof: false,
+            shutdown: 0,
+            close_notify: false,
+            quiet_shutdown: shared.quiet_shutdown,
+            read_ahead: shared.read_ahead,
+            write: WriteProgress::default(),
+            server_name: None,
+            alpn_selected: None,
+            verify_result: 0,
+            peer: None,
+            peer_chain: None,
+            verified_chain: None,
+            status: Status::default(),
+            server_stage: ServerStage::Start,
+            ciphers: Shown::default(),
+            client_ciphers: Shown::default(),
+        };
+        Some(Arc::new(Self { ex_data: ExData::new(Class::Ssl), state: Mutex::new(state) }))
+    }
+}
+
+impl Drop for Ssl {
+    fn drop(&mut self) {
+        self.ex_data.free(std::ptr::from_ref(self).cast_mut().cast());
+    }
+}
+
+exported! {
+    fn SSL_CTX_new(method: *const Method) -> Handle<Ctx> => Handle::NULL, {
+        error::load_strings();
+        // SAFETY: the program passes NULL or what a method function returned, which is static.
+        let Some(method) = (unsafe { method.as_ref() }) else {
+            error::raise(c"SSL_CTX_new", reasons::NULL_SSL_METHOD_PASSED, None);
+            return Handle::NULL;
+        };
+        let Some(ctx) = Ctx::make(method) else { return Handle::NULL };
+        ctx.ex_data.initialize(Arc::as_ptr(&ctx).cast_mut().cast());
+        give(ctx)
+    }
+
+    /// The library context and the properties select providers of libcrypto; this library's
+    /// cryptography has none, and certificates are verified in the default context.
+    fn SSL_CTX_new_ex(
+        libctx: *mut c_void,
+        properties: Text,
+        method: *const Method,
+    ) -> Handle<Ctx> => Handle::NULL, {
+        if !libctx.is_null() || properties.get().is_some() {
+            let why = "library contexts and property queries are not supported";
+            error::raise(c"SSL_CTX_new_ex", error::UNSUPPORTED, Some(why));
+            return Handle::NULL;
+        }
+        // SAFETY: the argument is passed on as it came.
+        unsafe { SSL_CTX_new(method) }
+    }
+
+    fn SSL_CTX_free(ctx: Handle<Ctx>) => (), {
+        drop(ctx.take());
+    }
+
+    fn SSL_CTX_up_ref(ctx: Handle<Ctx>) -> c_int => 0, {
+        match ctx.hold() {
+            Some(ctx) => { give(ctx); 1 }
+            None => 0,
+        }
+    }
+
+    fn SSL_CTX_set_ex_data(ctx: Handle<Ctx>, index: c_int, data: *mut c_void) -> c_int => 0, {
+        int(ctx.get().is_some_and(|ctx| ctx.ex_data.set(index, data)))
+    }
+
+    fn SSL_CTX_get_ex_data(ctx: Handle<Ctx>, index: c_int) -> *mut c_void
+        => std::ptr::null_mut(),
+    {
+        ctx.get().map_or(std::ptr::null_mut(), |ctx| ctx.ex_data.get(index))
+    }
+
+    fn SSL_new(ctx: Handle<Ctx>) -> Handle<Ssl> => Handle::NULL, {
+        let Some(ctx) = ctx.hold() else {
+            error::raise(c"SSL_new", reasons::NULL_SSL_CTX, None);
+            return Handle::NULL;
+        };
+        let Some(ssl) = Ssl::make(&ctx) else { return Handle::NULL };
+        ssl.ex_data.initialize(Arc::as_ptr(&ssl).cast_mut().cast());
+        give(ssl)
+    }
+
+    fn SSL_free(ssl: Handle<Ssl>) => (), {
+        drop(ssl.take());
+    }
+
+    fn SSL_up_ref(ssl: Handle<Ssl>) -> c_int => 0, {
+        match ssl.hold() {
+            Some(ssl) => { give(ssl); 1 }
+            None => 0,
+        }
+    }
+
+    fn SSL_set_ex_data(ssl: Handle<Ssl>, index: c_int, data: *mut c_void) -> c_int => 0, {
+        int(ssl.get().is_some_and(|ssl| ssl.ex_data.set(index, data)))
+    }
+
+    fn SSL_get_ex_data(ssl: Handle<Ssl>, index: c_int) -> *mut c_void => std::ptr::null_mut(), {
+        ssl.get().map_or(std::ptr::null_mut(), |ssl| ssl.ex_data.get(index))
+    }
+
+    fn SSL_get_SSL_CTX(ssl: Handle<Ssl>) -> Handle<Ctx> => Handle::NULL, {
+        ssl.get().map_or(Handle::NULL, |ssl| Handle::borrowed(&ssl.lock().ctx))
+    }
+}

@@ -1,0 +1,114 @@
+//! Moving bytes between a connection and its BIOs. The BIOs may run the program's code, so the
+//! connection is not locked while they work.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+
+use crate::abi::objects::{Ssl, Want};
+use crate::core::settings::OP_IGNORE_UNEXPECTED_EOF;
+use crate::sys::bio::Transfer;
+use crate::sys::error;
+use crate::sys::reasons;
+
+/// Why bytes were not moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    /// The transport is not ready: [`crate::abi::objects::SslState::want`] says for what.
+    Again,
+    /// The transport has failed or ended.
+    Failed,
+}
+
+/// How much is read at once when read-ahead is on: a record and its header.
+const READ_AHEAD: usize = 16 * 1024 + 256 + 5;
+
+/// Writes everything that is to be sent.
+pub(crate) fn flush(ssl: &Arc<Ssl>) -> Result<(), Blocked> {
+    loop {
+        let (bio, bytes) = {
+            let mut state = ssl.lock();
+            if state.connection.output.is_empty() {
+                return Ok(());
+            }
+            let Some(bio) = state.wbio.clone() else {
+                error::raise(c"SSL_write", reasons::BIO_NOT_SET, None);
+                return Err(Blocked::Failed);
+            };
+            state.want = Want::Writing;
+            (bio, std::mem::take(&mut state.connection.output))
+        };
+        let mut written = 0;
+        let mut blocked = None;
+        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+            match bio.write(rest) {
+                Transfer::Moved(count) => written += count.min(rest.len()),
+                Transfer::Retry => blocked = Some(Blocked::Again),
+                Transfer::End | Transfer::Failed => blocked = Some(Blocked::Failed),
+            }
+            if blocked.is_some() {
+                break;
+            }
+        }
+        if blocked.is_none() {
+            bio.flush();
+        }
+        let mut state = ssl.lock();
+        match blocked {
+            Some(blocked) => {
+                // What a callback of the BIO may have added comes after what is left.
+                let mut rest = bytes.get(written..).unwrap_or_default().to_vec();
+                rest.append(&mut state.connection.output);
+                state.connection.output = rest;
+                return Err(blocked);
+            }
+            None => state.want = Want::Nothing,
+        }
+    }
+}
+
+/// Reads what the record at hand still needs, or more with read-ahead.
+pub(crate) fn fill(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Blocked> {
+    let (bio, size) = {
+        let mut state = ssl.lock();
+        let Some(bio) = state.rbio.clone() else {
+            error::raise(function, reasons::READ_BIO_NOT_SET, None);
+            return Err(Blocked::Failed);
+        };
+        state.want = Want::Reading;
+        let missing = state.connection.input.missing();
+        (bio, if state.read_ahead != 0 { missing.max(READ_AHEAD) } else { missing })
+    };
+    let mut buffer = vec![0; size];
+    match bio.read(&mut buffer) {
+        Transfer::Moved(count) => {
+            let mut state = ssl.lock();
+            state.connection.input.extend(buffer.get(..count).unwrap_or_default());
+            state.want = Want::Nothing;
+            Ok(())
+        }
+        Transfer::Retry => Err(Blocked::Again),
+        Transfer::Failed if !bio.is_at_end() => Err(Blocked::Failed),
+        Transfer::End if !bio.is_at_end() => Err(Blocked::Failed),
+        Transfer::End | Transfer::Failed => {
+            end(ssl, function);
+            Err(Blocked::Failed)
+        }
+    }
+}
+
+/// Notes that the transport has ended without a close_notify.
+fn end(ssl: &Ssl, function: &'static CStr) {
+    const RECEIVED_SHUTDOWN: std::ffi::c_int = 2;
+    let mut state = ssl.lock();
+    state.want = Want::Nothing;
+    state.eof = true;
+    state.connection.input.end();
+    if state.settings.has_option(OP_IGNORE_UNEXPECTED_EOF) && state.connection.is_complete() {
+        state.shutdown |= RECEIVED_SHUTDOWN;
+        state.close_notify = true;
+        return;
+    }
+    state.reported = true;
+    drop(state);
+    error::raise(function, reasons::UNEXPECTED_EOF_WHILE_READING, None);
+}

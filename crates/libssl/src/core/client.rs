@@ -1,0 +1,215 @@
+//! A client's handshake.
+
+use std::sync::{Arc, Mutex};
+
+use rustls::client::{ClientHandshake, ClientSide, Resumption};
+use rustls::crypto::{Identity, VerifiedIdentity};
+use rustls::enums::ApplicationProtocol;
+use rustls::error::Error;
+use rustls::pki_types::{DnsName, IpAddr, ServerName};
+use rustls::split::SplitConnection;
+use rustls::{ClientConfig, KeyLog, NeedsInput, Tcp, VerifyPeerIdentity};
+
+use super::buffer::Input;
+use super::client_hello::server_speaks_tls13;
+use super::connection::Presented;
+use super::credentials::ClientCredentials;
+use super::failure::Failure;
+use super::sessions::{ClientSession, ConnectionSessions};
+use super::settings::Settings;
+use super::status;
+use super::verify::OfServer;
+use crate::sys::reasons;
+
+/// A handshake under way.
+pub(crate) struct Client {
+    state: State,
+    sessions: Arc<ConnectionSessions>,
+    credentials: Arc<ClientCredentials>,
+    tls13: Option<bool>,
+}
+
+enum State {
+    NeedsInput(NeedsInput<ClientSide>),
+    Verify(VerifyPeerIdentity<ClientSide, Tcp>),
+    Over,
+}
+
+/// Where a client's handshake stands.
+pub(crate) enum Progress {
+    NeedsInput,
+    Verify(Presented),
+    Complete(SplitConnection<ClientSide>),
+}
+
+impl Client {
+    /// Starts a handshake; the ClientHello goes to `output`.
+    ///
+    /// `name` is the host name to send, if any.
+    pub(crate) fn start(
+        settings: &Settings,
+        name: Option<&str>,
+        session: Option<ClientSession>,
+        key_log: Option<Arc<CollectedKeys>>,
+        output: &mut Vec<u8>,
+    ) -> Result<Self, Failure> {
+        let provider = settings.provider();
+        if provider.tls12_cipher_suites.is_empty() && provider.tls13_cipher_suites.is_empty() {
+            return Err(Failure::local(
+                reasons::NO_PROTOCOLS_AVAILABLE,
+                "no version of TLS with a cipher suite is enabled",
+            ));
+        }
+        let sessions = Arc::new(ConnectionSessions::offering(session));
+        let credentials = Arc::new(ClientCredentials::new(
+            Arc::clone(&settings.credentials),
+            settings.signing_schemes(false),
+        ));
+        let verifier = OfServer {
+            request_ocsp: settings.status_type == status::OCSP,
+            schemes: settings.accepted_schemes(false),
+        };
+        let mut config = ClientConfig::builder(provider)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_client_credential_resolver(credentials.clone())?;
+        config.alpn_protocols =
+            settings.protocols().into_iter().map(ApplicationProtocol::from).collect();
+        config.resumption = Resumption::store(sessions.clone());
+        if let Some(key_log) = key_log {
+            config.key_log = key_log;
+        }
+        let needs = Arc::new(config).connect(server_name(name)).start_handshake(output)?;
+        Ok(Self { state: State::NeedsInput(needs), sessions, credentials, tls13: None })
+    }
+
+    /// Goes on with what is in `input`.
+    pub(crate) fn advance(
+        &mut self,
+        input: &mut Input,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, Failure> {
+        if self.tls13.is_none() {
+            self.tls13 = server_speaks_tls13(input.unread());
+        }
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::NeedsInput(needs) => {
+                let next = needs.process(input, output)?;
+                self.enter(next)
+            }
+            State::Verify(verify) => {
+                let presented = presented(&verify)?;
+                self.state = State::Verify(verify);
+                Ok(Progress::Verify(presented))
+            }
+            State::Over => Err(over()),
+        }
+    }
+
+    /// Goes on after the server's certificates were verified, or not.
+    pub(crate) fn verified(
+        &mut self,
+        outcome: Result<(), Failure>,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, Failure> {
+        let State::Verify(verify) = std::mem::replace(&mut self.state, State::Over) else {
+            return Err(over());
+        };
+        let next = match outcome {
+            Ok(()) => {
+                let identity = verify.presented_identity()?.identity.clone().into_owned();
+                verify.continue_with(Ok(VerifiedIdentity::assertion(identity)), output)?
+            }
+            Err(failure) => {
+                // Without keys the alert is plain, and any alert can be said.
+                if self.tls13 == Some(false) {
+                    output.extend(failure.plain_alert());
+                } else {
+                    let _ = verify.continue_with(Err(failure.as_rustls()), output);
+                }
+                return Err(failure);
+            }
+        };
+        self.enter(next)
+    }
+
+    fn enter(&mut self, next: ClientHandshake) -> Result<Progress, Failure> {
+        match next {
+            ClientHandshake::NeedsInput(needs) => {
+                self.state = State::NeedsInput(needs);
+                Ok(Progress::NeedsInput)
+            }
+            ClientHandshake::VerifyServerIdentity(verify) => {
+                let presented = presented(&verify)?;
+                self.state = State::Verify(verify);
+                Ok(Progress::Verify(presented))
+            }
+            ClientHandshake::Complete(split) => Ok(Progress::Complete(split)),
+            _ => Err(over()),
+        }
+    }
+
+    /// The sessions that this connection has received, now and later.
+    pub(crate) fn sessions(&self) -> Arc<ConnectionSessions> {
+        Arc::clone(&self.sessions)
+    }
+
+    /// Whether the server has asked for a certificate.
+    pub(crate) fn asked_for_certificate(&self) -> bool {
+        self.credentials.asked()
+    }
+
+    /// Whether the server has chosen TLS 1.3, once it has chosen.
+    pub(crate) fn tls13(&self) -> Option<bool> {
+        self.tls13
+    }
+}
+
+fn presented(verify: &VerifyPeerIdentity<ClientSide, Tcp>) -> Result<Presented, Failure> {
+    let identity = verify.presented_identity()?;
+    let staple = identity.ocsp_response;
+    Ok(Presented {
+        chain: chain_of(identity.identity)?,
+        staple: (!staple.is_empty()).then(|| staple.to_vec()),
+    })
+}
+
+/// The certificates of an identity in DER, the peer's own first.
+pub(crate) fn chain_of(identity: &Identity<'_>) -> Result<Vec<Vec<u8>>, Failure> {
+    let Identity::X509(certificates) = identity else {
+        return Err(Failure::from(Error::UnsupportedNameType));
+    };
+    let chain = std::iter::once(&certificates.end_entity).chain(&certificates.intermediates);
+    Ok(chain.map(|certificate| certificate.as_ref().to_vec()).collect())
+}
+
+/// rustls needs a name to connect to, and sends it when it is a host name; an address is not sent.
+fn server_name(name: Option<&str>) -> ServerName<'static> {
+    name.and_then(|name| DnsName::try_from(name.to_owned()).ok())
+        .map(ServerName::DnsName)
+        .unwrap_or(ServerName::IpAddress(IpAddr::from(std::net::IpAddr::from([0, 0, 0, 0]))))
+}
+
+pub(crate) fn over() -> Failure {
+    Failure::local(reasons::UNINITIALIZED, "the handshake is over")
+}
+
+/// The secrets of a connection, as lines of RFC 9850, until the program's callback takes them.
+#[derive(Debug, Default)]
+pub(crate) struct CollectedKeys(Mutex<Vec<String>>);
+
+impl CollectedKeys {
+    /// Takes the lines collected so far.
+    pub(crate) fn take(&self) -> Vec<String> {
+        self.0.lock().map(|mut lines| std::mem::take(&mut *lines)).unwrap_or_default()
+    }
+}
+
+impl KeyLog for CollectedKeys {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        if let Ok(mut lines) = self.0.lock() {
+            lines.push(format!("{label} {} {}", hex(client_random), hex(secret)));
+        }
+    }
+}

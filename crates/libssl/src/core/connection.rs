@@ -1,0 +1,336 @@
+//! One connection of the engine: bytes in, bytes out, and a stop where the program decides.
+//!
+//! [`Connection::advance`] works on what was received and says what comes next. It never calls
+//! out: a [`Request`] is answered by a call to the method that it names, then `advance` goes on.
+
+use std::ffi::c_int;
+use std::sync::Arc;
+
+use super::buffer::Input;
+use super::client::{self, Client, CollectedKeys};
+use super::client_hello::ClientHello;
+use super::failure::Failure;
+use super::server::{self, Choice, Server};
+use super::sessions::{ClientSession, ConnectionSessions};
+use super::settings::{Settings, TLS1_2, TLS1_3};
+use super::traffic::{Received, Traffic};
+use crate::sys::reasons;
+
+/// The certificates that the peer has shown, in DER, its own first; and what it stapled to it.
+#[derive(Debug)]
+pub(crate) struct Presented {
+    pub(crate) chain: Vec<Vec<u8>>,
+    pub(crate) staple: Option<Vec<u8>>,
+}
+
+/// A decision that the program has to take.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Verify the peer's certificates; answered with [`Connection::verified`].
+    Verify(Presented),
+    /// A server has the ClientHello, in [`Connection::hello`]; answered with
+    /// [`Connection::choose`].
+    Hello,
+    /// A server's handshake is a full one; answered with [`Connection::authenticate`].
+    Credentials,
+}
+
+/// What comes next in a handshake.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The handshake is complete.
+    Done,
+    /// More bytes from the peer are needed.
+    WantRead,
+    Call(Request),
+    /// The connection is over. What it still has to say is in the output.
+    Failed(Failure),
+}
+
+/// One TLS connection.
+#[derive(Default)]
+pub(crate) struct Connection {
+    /// Bytes from the peer.
+    pub(crate) input: Input,
+    /// Bytes for the peer.
+    pub(crate) output: Vec<u8>,
+    state: State,
+    tls13: Option<bool>,
+    resumed: bool,
+    sessions: Option<Arc<ConnectionSessions>>,
+    /// The ClientHello of a server whose handshake is complete.
+    offered: Option<ClientHello>,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Idle,
+    Client(Box<Client>),
+    Server(Box<Server>),
+    Traffic(Box<Traffic>),
+    Failed(Failure),
+}
+
+impl Connection {
+    /// Starts as a client.
+    pub(crate) fn start_client(
+        &mut self,
+        settings: &Settings,
+        name: Option<&str>,
+        session: Option<ClientSession>,
+        key_log: Option<Arc<CollectedKeys>>,
+    ) -> Result<(), Failure> {
+        let client = Client::start(settings, name, session, key_log, &mut self.output)?;
+        self.sessions = Some(client.sessions());
+        self.state = State::Client(Box::new(client));
+        Ok(())
+    }
+
+    /// Starts as a server.
+    pub(crate) fn start_server(&mut self) {
+        self.state = State::Server(Box::new(Server::start()));
+    }
+
+    /// Whether a handshake has been started.
+    pub(crate) fn is_started(&self) -> bool {
+        !matches!(self.state, State::Idle)
+    }
+
+    /// Whether a handshake has been completed.
+    pub(crate) fn is_complete(&self) -> bool {
+        matches!(self.state, State::Traffic(_))
+    }
+
+    /// Whether the connection is over by a failure.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match &self.state {
+            State::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Works on what was received, up to the next stop.
+    pub(crate) fn advance(&mut self) -> Step {
+        let (input, output) = (&mut self.input, &mut self.output);
+        match &mut self.state {
+            State::Idle => Step::Failed(Failure::local(
+                reasons::CONNECTION_TYPE_NOT_SET,
+                "neither the client's nor the server's side was chosen",
+            )),
+            State::Client(client) => {
+                let progress = client.advance(input, output);
+                self.tls13 = client.tls13();
+                self.client_at(progress)
+            }
+            State::Server(server) => {
+                let progress = server.advance(input, output);
+                self.server_at(progress)
+            }
+            State::Traffic(_) => Step::Done,
+            State::Failed(failure) => Step::Failed(failure.clone()),
+        }
+    }
+
+    /// Answers [`Request::Verify`].
+    pub(crate) fn verified(&mut self, outcome: Result<(), Failure>) -> Step {
+        match &mut self.state {
+            State::Client(client) => {
+                let progress = client.verified(outcome, &mut self.output);
+                // What came with the certificates is still here, and may be all there is.
+                match self.client_at(progress) {
+                    Step::WantRead => self.advance(),
+                    step => step,
+                }
+            }
+            State::Server(server) => {
+                let progress = server.verified(outcome, &mut self.output);
+                match self.server_at(progress) {
+                    Step::WantRead => self.advance(),
+                    step => step,
+                }
+            }
+            _ => self.out_of_order(),
+        }
+    }
+
+    /// Answers [`Request::Hello`].
+    pub(crate) fn choose(&mut self, choice: Choice) -> Step {
+        let tls13 = |server: &Server| server.tls13(&choice.settings);
+        match &mut self.state {
+            State::Server(server) => {
+                self.tls13 = Some(tls13(server));
+                let progress = server.choose(choice, &mut self.input, &mut self.output);
+                match self.server_at(progress) {
+                    Step::WantRead => self.advance(),
+                    step => step,
+                }
+            }
+            _ => self.out_of_order(),
+        }
+    }
+
+    /// Answers [`Request::Credentials`].
+    pub(crate) fn authenticate(
+        &mut self,
+        settings: Arc<Settings>,
+        alpn: Option<Vec<u8>>,
+        staple: Option<Arc<[u8]>>,
+    ) -> Step {
+        match &mut self.state {
+            State::Server(server) => {
+                let progress =
+                    server.authenticate(settings, alpn, staple, &mut self.input, &mut self.output);
+                match self.server_at(progress) {
+                    Step::WantRead => self.advance(),
+                    step => step,
+                }
+            }
+            _ => self.out_of_order(),
+        }
+    }
+
+    /// Ends a server's handshake from a callback, before keys exist.
+    pub(crate) fn refuse(&mut self, failure: Failure) -> Step {
+        self.output.extend(failure.plain_alert());
+        self.fail(failure)
+    }
+
+    fn out_of_order(&mut self) -> Step {
+        self.fail(client::over())
+    }
+
+    fn fail(&mut self, failure: Failure) -> Step {
+        self.state = State::Failed(failure.clone());
+        Step::Failed(failure)
+    }
+
+    fn client_at(&mut self, progress: Result<client::Progress, Failure>) -> Step {
+        match progress {
+            Ok(client::Progress::NeedsInput) => Step::WantRead,
+            Ok(client::Progress::Verify(presented)) => Step::Call(Request::Verify(presented)),
+            Ok(client::Progress::Complete(split)) => self.complete(Traffic::client(split)),
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    fn server_at(&mut self, progress: Result<server::Progress, Failure>) -> Step {
+        match progress {
+            Ok(server::Progress::NeedsInput) => Step::WantRead,
+            Ok(server::Progress::Hello) => Step::Call(Request::Hello),
+            Ok(server::Progress::Credentials) => Step::Call(Request::Credentials),
+            Ok(server::Progress::Verify(presented)) => Step::Call(Request::Verify(presented)),
+            Ok(server::Progress::Complete(split)) => self.complete(Traffic::server(split)),
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    fn complete(&mut self, traffic: Traffic) -> Step {
+        self.resumed = traffic.outputs.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+        self.tls13 = Some(
+            traffic.outputs.protocol_version() == Some(rustls::enums::ProtocolVersion::TLSv1_3),
+        );
+        if let State::Server(server) = &self.state {
+            self.offered = Some(server.hello().clone());
+        }
+        self.state = State::Traffic(Box::new(traffic));
+        Step::Done
+    }
+
+    /// The ClientHello that a server has received, while it is in its handshake.
+    pub(crate) fn hello(&self) -> Option<&ClientHello> {
+        match &self.state {
+            State::Server(server) => Some(server.hello()),
+            _ => None,
+        }
+    }
+
+    /// `TLS1_2_VERSION` or `TLS1_3_VERSION`, once it is chosen.
+    pub(crate) fn version(&self) -> Option<c_int> {
+        self.tls13.map(|tls13| if tls13 { TLS1_3 } else { TLS1_2 })
+    }
+
+    /// The number of the cipher suite, once the handshake is complete.
+    pub(crate) fn suite(&self) -> Option<u16> {
+        Some(self.traffic()?.outputs.negotiated_cipher_suite()?.suite().into())
+    }
+
+    /// The suites that a server was offered, in the client's order.
+    pub(crate) fn offered_suites(&self) -> impl Iterator<Item = u16> {
+        let hello = match &self.state {
+            State::Server(server) => Some(server.hello()),
+            _ => self.offered.as_ref(),
+        };
+        let suites = hello.map(|hello| hello.cipher_suites.as_slice()).unwrap_or_default();
+        suites.as_chunks().0.iter().map(|id| u16::from_be_bytes(*id))
+    }
+
+    /// Whether the handshake has resumed a session.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Sessions that a client has received.
+    pub(crate) fn sessions(&self) -> Option<&Arc<ConnectionSessions>> {
+        self.sessions.as_ref()
+    }
+
+    /// Whether the server has asked this client for a certificate, in a handshake under way.
+    pub(crate) fn asked_for_certificate(&self) -> bool {
+        matches!(&self.state, State::Client(client) if client.asked_for_certificate())
+    }
+
+    /// The completed connection's keys and facts.
+    pub(crate) fn traffic(&self) -> Option<&Traffic> {
+        match &self.state {
+            State::Traffic(traffic) => Some(traffic),
+            _ => None,
+        }
+    }
+
+    /// Data decrypted and not yet read.
+    pub(crate) fn pending(&self) -> &[u8] {
+        self.traffic().map(Traffic::pending).unwrap_or_default()
+    }
+
+    /// Marks data of [`Self::pending`] as read.
+    pub(crate) fn consume(&mut self, count: usize) {
+        if let State::Traffic(traffic) = &mut self.state {
+            traffic.consume(count);
+        }
+    }
+
+    /// Decrypts what was received.
+    pub(crate) fn receive(&mut self) -> Result<Received, Failure> {
+        match &mut self.state {
+            State::Traffic(traffic) => traffic.receive(&mut self.input, &mut self.output),
+            State::Failed(failure) => Err(failure.clone()),
+            _ => Err(Failure::local(reasons::UNINITIALIZED, "no handshake has been completed")),
+        }
+    }
+
+    /// Encrypts `data` for the peer.
+    pub(crate) fn send(&mut self, data: &[u8]) -> Result<(), Failure> {
+        match &mut self.state {
+            State::Traffic(traffic) => traffic.send(data, &mut self.output),
+            State::Failed(failure) => Err(failure.clone()),
+            _ => Err(Failure::local(reasons::UNINITIALIZED, "no handshake has been completed")),
+        }
+    }
+
+    /// Renews the keys (RFC 8446, 4.6.3).
+    pub(crate) fn update_keys(&mut self) -> Result<(), Failure> {
+        match &mut self.state {
+            State::Traffic(traffic) => traffic.update_keys(&mut self.output),
+            _ => Err(Failure::local(reasons::STILL_IN_INIT, "no handshake has been completed")),
+        }
+    }
+
+    /// Sends close_notify.
+    pub(crate) fn close(&mut self) -> Result<(), Failure> {
+        match &mut self.state {
+            State::Traffic(traffic) => traffic.close(&mut self.output),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Certificates and keys of this side, as rustls takes them, and who chooses among them.
+
+use std::fmt;
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustls::client::{ClientCredentialResolver, CredentialRequest};
+use rustls::crypto::{
+    CertificateIdentity, Credentials, Identity, SelectedCredential, SignatureScheme, Signer,
+    SigningKey,
+};
+use rustls::enums::CertificateType;
+use rustls::error::{Error, PeerIncompatible};
+use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
+use rustls::server::{ClientHello, ServerCredentialResolver};
+
+/// One certificate with its chain and its key.
+#[derive(Debug)]
+pub(crate) struct Credential {
+    identity: Arc<Identity<'static>>,
+    key: Arc<dyn SigningKey>,
+    /// Which of the program's certificates this is, for `SSL_get_certificate`.
+    pub(crate) slot: usize,
+}
+
+impl Credential {
+    /// A certificate (DER), the chain after it, and the key that fits it.
+    pub(crate) fn new(
+        certificate: Vec<u8>,
+        chain: Vec<Vec<u8>>,
+        key: Arc<dyn SigningKey>,
+        slot: usize,
+    ) -> Self {
+        let chain = chain.into_iter().map(CertificateDer::from).collect();
+        let identity = CertificateIdentity::new(CertificateDer::from(certificate), chain);
+        Self { identity: Arc::new(Identity::X509(identity)), key, slot }
+    }
+
+    fn select(
+        &self,
+        schemes: &[SignatureScheme],
+        staple: Option<&Arc<[u8]>>,
+    ) -> Option<SelectedCredential> {
+        // SelectedCredential has no constructor of its own; Credentials makes one.
+        let mut credentials = Credentials::new_unchecked(
+            Arc::clone(&self.identity),
+            Box::new(Shared(self.key.clone())),
+        );
+        credentials.ocsp = staple.cloned();
+        credentials.signer(schemes)
+    }
+
+    fn signs(&self, schemes: &[SignatureScheme]) -> bool {
+        self.key.choose_scheme(schemes).is_some()
+    }
+}
+
+/// A key that several connections sign with.
+#[derive(Debug)]
+struct Shared(Arc<dyn SigningKey>);
+
+impl SigningKey for Shared {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        self.0.choose_scheme(offered)
+    }
+
+    fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
+        self.0.public_key()
+    }
+}
+
+/// The first credential that signs with one of `schemes`, which are in the peer's order.
+pub(crate) fn choose<'a>(
+    credentials: &'a [Arc<Credential>],
+    schemes: &[SignatureScheme],
+) -> Option<&'a Arc<Credential>> {
+    credentials.iter().find(|credential| credential.signs(schemes))
+}
+
+/// Those of the peer's schemes that this side signs with, in the peer's order.
+fn in_common(own: &[SignatureScheme], peers: &[SignatureScheme]) -> Vec<SignatureScheme> {
+    peers.iter().copied().filter(|scheme| own.contains(scheme)).collect()
+}
+
+/// What a client shows to a server that asks for a certificate.
+#[derive(Debug)]
+pub(crate) struct ClientCredentials {
+    credentials: Arc<[Arc<Credential>]>,
+    schemes: Vec<SignatureScheme>,
+    asked: AtomicBool,
+}
+
+impl ClientCredentials {
+    /// The certificates to choose from, and the schemes to sign with.
+    pub(crate) fn new(credentials: Arc<[Arc<Credential>]>, schemes: Vec<SignatureScheme>) -> Self {
+        Self { credentials, schemes, asked: AtomicBool::new(false) }
+    }
+
+    /// Whether the server has asked.
+    pub(crate) fn asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl ClientCredentialResolver for ClientCredentials {
+    fn resolve(&self, request: &CredentialRequest<'_>) -> Option<SelectedCredential> {
+        self.asked.store(true, Ordering::Relaxed);
+        let schemes = in_common(&self.schemes, request.signature_schemes());
+        choose(&self.credentials, &schemes)?.select(&schemes, None)
+    }
+
+    fn supported_certificate_types(&self) -> &'static [CertificateType] {
+        &[CertificateType::X509]
+    }
+
+    fn hash_config(&self, _: &mut dyn Hasher) {}
+}
+
+/// What a server shows in one handshake: its credentials, and the staple that was decided on.
+#[derive(Debug)]
+pub(crate) struct ServerCredentials {
+    pub(crate) credentials: Arc<[Arc<Credential>]>,
+    /// The schemes to sign with.
+    pub(crate) schemes: Vec<SignatureScheme>,
+    pub(crate) staple: Option<Arc<[u8]>>,
+}
+
+impl ServerCredentialResolver for ServerCredentials {
+    fn resolve(&self, hello: &ClientHello<'_>) -> Result<SelectedCredential, Error> {
+        if self.credentials.is_empty() {
+            return Err(Error::NoSuitableCertificate);
+        }
+        let schemes = in_common(&self.schemes, hello.signature_schemes());
+        choose(&self.credentials, &schemes)
+            .and_then(|credential| credential.select(&schemes, self.staple.as_ref()))
+            .ok_or_else(|| PeerIncompatible::NoSignatureSchemesInCommon.into())
+    }
+}
+
+/// Credentials for finding out whether a handshake resumes a session: they never sign, and a
+/// handshake that gets through without a signature is a resumption.
+pub(crate) struct RefuseToSign {
+    credentials: Arc<[Arc<Credential>]>,
+    schemes: Vec<SignatureScheme>,
+    refused: Arc<AtomicBool>,
+}
+
+impl RefuseToSign {
+    pub(crate) fn new(credentials: Arc<[Arc<Credential>]>, schemes: Vec<SignatureScheme>) -> Self {
+        Self { credentials, schemes, refused: Arc::new(AtomicBool::new(false)) }
+    }
+
+    /// Set once a signature was asked for: the handshake is a full one.
+    pub(crate) fn refused(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.refused)
+    }
+}
+
+impl fmt::Debug for RefuseToSign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefuseToSign").finish_non_exhaustive()
+    }
+}
+
+impl ServerCredentialResolver for RefuseToSign {
+    fn resolve(&self, hello: &ClientHello<'_>) -> Result<SelectedCredential, Error> {
+        // A full handshake may also end before the signature, for want of a common scheme.
+        let schemes = in_common(&self.schemes, hello.signature_schemes());
+        let chosen = choose(&self.credentials, &schemes).and_then(|c| {
+            let mut selected = c.select(&schemes, None)?;
+            selected.signer =
+                Box::new(NoSignature(Arc::clone(&self.refused), selected.signer.scheme()));
+            Some(selected)
+        });
+        chosen.ok_or_else(|| {
+            self.refused.store(true, Ordering::Relaxed);
+            Error::NoSuitableCertificate
+        })
+    }
+}
+
+#[derive(Debug)]
+struct NoSignature(Arc<AtomicBool>, SignatureScheme);
+
+impl Signer for NoSignature {
+    fn sign(self: Box<Self>, _: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.store(true, Ordering::Relaxed);
+        Err(Error::NoSuitableCertificate)
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.1
+    }
+}

@@ -1,0 +1,141 @@
+//! What a failed operation tells the peer (an alert) and the program (a reason and a text).
+
+use std::ffi::c_int;
+
+use rustls::error::{AlertDescription, Error, PeerIncompatible, PeerMisbehaved};
+
+use crate::sys::reasons;
+
+/// A failure of the handshake or of the record layer. The connection is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// The alert for the peer (RFC 8446, 6.2). None when it has been sent, or none is due.
+    pub(crate) alert: Option<u8>,
+    /// One of [`reasons`], for the error queue.
+    pub(crate) reason: c_int,
+    /// What happened, in words.
+    pub(crate) text: String,
+}
+
+/// Alerts of RFC 8446, 6.2 that are sent from here.
+pub(crate) mod alert {
+    pub(crate) const UNEXPECTED_MESSAGE: u8 = 10;
+    pub(crate) const HANDSHAKE_FAILURE: u8 = 40;
+    pub(crate) const DECODE_ERROR: u8 = 50;
+    pub(crate) const PROTOCOL_VERSION: u8 = 70;
+    pub(crate) const INTERNAL_ERROR: u8 = 80;
+    pub(crate) const UNRECOGNIZED_NAME: u8 = 112;
+    pub(crate) const BAD_CERTIFICATE_STATUS_RESPONSE: u8 = 113;
+    pub(crate) const NO_APPLICATION_PROTOCOL: u8 = 120;
+}
+
+impl Failure {
+    /// A failure that is told the peer with `alert`.
+    pub(crate) fn new(alert: u8, reason: c_int, text: impl Into<String>) -> Self {
+        Self { alert: Some(alert), reason, text: text.into() }
+    }
+
+    /// A failure on this side that the peer does not learn of.
+    pub(crate) fn local(reason: c_int, text: impl Into<String>) -> Self {
+        Self { alert: None, reason, text: text.into() }
+    }
+
+    /// The plain record of the alert, for as long as no keys exist (RFC 8446, 5.1 and 6).
+    pub(crate) fn plain_alert(&self) -> Vec<u8> {
+        const ALERT_RECORD: [u8; 5] = [21, 3, 3, 0, 2];
+        const FATAL: u8 = 2;
+        match self.alert {
+            Some(alert) => ALERT_RECORD.into_iter().chain([FATAL, alert]).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// The rustls error that sends the nearest alert, where only rustls can encrypt it.
+    pub(crate) fn as_rustls(&self) -> Error {
+        use rustls::error::CertificateError as Certificate;
+        let certificate = match self.alert {
+            Some(42) => Certificate::BadEncoding,
+            Some(44) => Certificate::Revoked,
+            Some(45) => Certificate::Expired,
+            Some(46) => Certificate::ApplicationVerificationFailure,
+            Some(48) => Certificate::UnknownIssuer,
+            Some(51) => Certificate::BadSignature,
+            Some(116) => {
+                return PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon.into();
+            }
+            Some(alert::BAD_CERTIFICATE_STATUS_RESPONSE | alert::INTERNAL_ERROR) => {
+                Certificate::InvalidOcspResponse
+            }
+            _ => Certificate::ApplicationVerificationFailure,
+        };
+        Error::InvalidCertificate(certificate)
+    }
+}
+
+impl From<Error> for Failure {
+    /// rustls has written its alert, where it has one; what is left is to tell the program.
+    fn from(error: Error) -> Self {
+        Self { alert: None, reason: reason_of(&error), text: error.to_string() }
+    }
+}
+
+fn reason_of(error: &Error) -> c_int {
+    match error {
+        Error::AlertReceived(alert) => reason_of_alert(*alert),
+        Error::InvalidCertificate(_) => reasons::CERTIFICATE_VERIFY_FAILED,
+        Error::DecryptError => reasons::DECRYPTION_FAILED_OR_BAD_RECORD_MAC,
+        Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
+            reasons::UNEXPECTED_MESSAGE
+        }
+        Error::InvalidMessage(rustls::error::InvalidMessage::UnknownProtocolVersion) => {
+            reasons::WRONG_VERSION_NUMBER
+        }
+        Error::InvalidMessage(rustls::error::InvalidMessage::InvalidContentType) => {
+            reasons::WRONG_VERSION_NUMBER
+        }
+        Error::InvalidMessage(_) => reasons::BAD_PACKET,
+        Error::PeerSentOversizedRecord => reasons::PACKET_LENGTH_TOO_LONG,
+        Error::NoApplicationProtocol => reasons::NO_APPLICATION_PROTOCOL,
+        Error::NoSuitableCertificate => reasons::NO_CERTIFICATE_SET,
+        Error::PeerIncompatible(why) => match why {
+            PeerIncompatible::NoCipherSuitesInCommon => reasons::NO_SHARED_CIPHER,
+            PeerIncompatible::NoKxGroupsInCommon => reasons::NO_SUITABLE_KEY_SHARE,
+            PeerIncompatible::NoSignatureSchemesInCommon => {
+                reasons::NO_SUITABLE_SIGNATURE_ALGORITHM
+            }
+            _ => reasons::UNSUPPORTED_PROTOCOL,
+        },
+        Error::PeerMisbehaved(why) => match why {
+            PeerMisbehaved::UnsolicitedServerHelloExtension
+            | PeerMisbehaved::UnsolicitedEncryptedExtension
+            | PeerMisbehaved::UnsolicitedCertExtension => reasons::UNSOLICITED_EXTENSION,
+            PeerMisbehaved::NoCertificatesPresented => reasons::PEER_DID_NOT_RETURN_A_CERTIFICATE,
+            _ => reasons::UNEXPECTED_MESSAGE,
+        },
+        _ => reasons::SSL_HANDSHAKE_FAILURE,
+    }
+}
+
+/// `SSL_AD_REASON_OFFSET + alert`, for alerts that have a reason.
+fn reason_of_alert(alert: AlertDescription) -> c_int {
+    const REASON_OFFSET: c_int = 1000;
+    REASON_OFFSET + c_int::from(u8::from(alert))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_received_alert_is_its_number_after_1000() {
+        let failure = Failure::from(Error::AlertReceived(AlertDescription::UnknownCa));
+        assert_eq!(failure.reason, reasons::TLSV1_ALERT_UNKNOWN_CA);
+        assert_eq!(failure.alert, None);
+    }
+
+    #[test]
+    fn a_plain_alert_is_one_record() {
+        let failure = Failure::new(alert::INTERNAL_ERROR, reasons::LIBRARY_BUG, "x");
+        assert_eq!(failure.plain_alert(), [21, 3, 3, 0, 2, 2, 80]);
+    }
+}

@@ -1,0 +1,371 @@
+//! A server's handshake.
+//!
+//! It stops at the ClientHello, for the callbacks that see it and may change the context. Then it
+//! has to know whether a session is resumed, because a resumption calls neither the certificate
+//! nor the status callback: it lets the handshake run with credentials that refuse to sign. Who
+//! gets through has resumed; otherwise the callbacks run and the same bytes are processed again.
+
+use std::sync::Arc;
+
+use rustls::crypto::TicketProducer;
+use rustls::crypto::VerifiedIdentity;
+use rustls::enums::ApplicationProtocol;
+use rustls::server::{
+    Accepted, NoServerSessionStorage, PreferServerOrder, ServerCredentialResolver, ServerHandshake,
+    ServerSide, StoresServerSessions, Tls13Tickets,
+};
+use rustls::split::SplitConnection;
+use rustls::{NeedsInput, ServerConfig, Tcp, VerifyPeerIdentity};
+
+use super::buffer::Input;
+use super::client::{CollectedKeys, chain_of, over};
+use super::client_hello::{ClientHello, is_hello_retry_request};
+use super::connection::Presented;
+use super::credentials::{RefuseToSign, ServerCredentials};
+use super::failure::{Failure, alert};
+use super::settings::{
+    OP_CIPHER_SERVER_PREFERENCE, OP_NO_TICKET, Settings, TLS1_2, TLS1_3,
+    VERIFY_FAIL_IF_NO_PEER_CERT, VERIFY_PEER,
+};
+use super::verify::OfClient;
+use crate::sys::reasons;
+
+/// A handshake under way.
+pub(crate) struct Server {
+    state: State,
+    /// What was received until the handshake is decided, kept for processing it again.
+    seen: Vec<u8>,
+    /// `seen`, as far as rustls has not processed it.
+    pending: Input,
+    hello: ClientHello,
+    choice: Option<Choice>,
+    /// How much of the answer was sent before the handshake turned out to be a full one.
+    sent: usize,
+}
+
+enum State {
+    Hello(NeedsInput<ServerSide>),
+    Accepted(Accepted<Tcp>),
+    /// Running with credentials that refuse to sign, after a HelloRetryRequest.
+    Retried(NeedsInput<ServerSide>),
+    /// A full handshake waits for its credentials and its staple.
+    Credentials(Option<Accepted<Tcp>>),
+    Running(NeedsInput<ServerSide>),
+    Verify(VerifyPeerIdentity<ServerSide, Tcp>),
+    Over,
+}
+
+/// Where a server's handshake stands.
+pub(crate) enum Progress {
+    NeedsInput,
+    /// The ClientHello is there: [`Server::choose`] goes on.
+    Hello,
+    /// It is a full handshake: [`Server::authenticate`] goes on.
+    Credentials,
+    Verify(Presented),
+    Complete(SplitConnection<ServerSide>),
+}
+
+/// What the ClientHello's callbacks have chosen.
+#[derive(Clone)]
+pub(crate) struct Choice {
+    pub(crate) settings: Arc<Settings>,
+    /// The protocol of ALPN that was selected.
+    pub(crate) alpn: Option<Vec<u8>>,
+    pub(crate) sessions: Option<Arc<dyn StoresServerSessions>>,
+    pub(crate) ticketer: Option<Arc<dyn TicketProducer>>,
+    pub(crate) key_log: Option<Arc<CollectedKeys>>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self {
+            state: State::Hello(ServerHandshake::start()),
+            seen: Vec::new(),
+            pending: Input::default(),
+            hello: ClientHello::default(),
+            choice: None,
+            sent: 0,
+        }
+    }
+
+    /// The ClientHello, once [`Progress::Hello`] was there.
+    pub(crate) fn hello(&self) -> &ClientHello {
+        &self.hello
+    }
+
+    /// Whether this handshake speaks TLS 1.3 under `settings`.
+    pub(crate) fn tls13(&self, settings: &Settings) -> bool {
+        self.hello.offers_tls13() && settings.speaks(TLS1_3)
+    }
+
+    /// Goes on with what is in `input`.
+    pub(crate) fn advance(
+        &mut self,
+        input: &mut Input,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, Failure> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Hello(needs) => {
+                self.record(input);
+                match needs.process(&mut self.pending, output)? {
+                    ServerHandshake::Accepted(accepted) => self.accepted(accepted, output),
+                    ServerHandshake::NeedsInput(needs) => {
+                        self.state = State::Hello(needs);
+                        Ok(Progress::NeedsInput)
+                    }
+                    _ => Err(over()),
+                }
+            }
+            State::Accepted(accepted) => {
+                self.state = State::Accepted(accepted);
+                Ok(Progress::Hello)
+            }
+            State::Retried(needs) => {
+                self.record(input);
+                let mut answer = Vec::new();
+                match needs.process(&mut self.pending, &mut answer) {
+                    Ok(ServerHandshake::NeedsInput(needs)) if answer.is_empty() => {
+                        self.state = State::Retried(needs);
+                        Ok(Progress::NeedsInput)
+                    }
+                    Ok(next) => {
+                        output.extend(answer);
+                        self.hand_over(input);
+                        self.enter(next)
+                    }
+                    Err(_) => {
+                        self.state = State::Credentials(None);
+                        Ok(Progress::Credentials)
+                    }
+                }
+            }
+            State::Credentials(accepted) => {
+                self.state = State::Credentials(accepted);
+                Ok(Progress::Credentials)
+            }
+            State::Running(needs) => {
+                let next = needs.process(input, output)?;
+                self.enter(next)
+            }
+            State::Verify(verify) => {
+                let presented = presented(&verify)?;
+                self.state = State::Verify(verify);
+                Ok(Progress::Verify(presented))
+            }
+            State::Over => Err(over()),
+        }
+    }
+
+    /// Moves received bytes to where they can be processed twice.
+    fn record(&mut self, input: &mut Input) {
+        use rustls::TlsInputBuffer;
+        let unread = input.unread();
+        let count = unread.len();
+        self.seen.extend_from_slice(unread);
+        self.pending.extend(unread);
+        input.discard(count);
+    }
+
+    /// Gives the bytes after the hello back: they are processed once.
+    fn hand_over(&mut self, input: &mut Input) {
+        input.extend(self.pending.unread());
+        self.pending = Input::default();
+        self.seen = Vec::new();
+    }
+
+    fn accepted(
+        &mut self,
+        accepted: Accepted<Tcp>,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, Failure> {
+        let refused = |text: &str| Failure::new(alert::DECODE_ERROR, reasons::BAD_EXTENSION, text);
+        let hello = ClientHello::from_records(&self.seen)
+            .ok_or_else(|| refused("the ClientHello is malformed"));
+        let checked = hello.and_then(|hello| match hello.status_request() {
+            Ok(_) => Ok(hello),
+            Err(_) => Err(refused("the client's status_request is malformed")),
+        });
+        match checked {
+            Ok(hello) => self.hello = hello,
+            Err(failure) => {
+                output.extend(failure.plain_alert());
+                return Err(failure);
+            }
+        }
+        self.state = State::Accepted(accepted);
+        Ok(Progress::Hello)
+    }
+
+    /// Goes on with what the callbacks of the ClientHello have chosen: resumes the session that
+    /// the client offers, or stops for the credentials.
+    pub(crate) fn choose(
+        &mut self,
+        choice: Choice,
+        input: &mut Input,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, Failure> {
+        let State::Accepted(accepted) = std::mem::replace(&mut self.state, State::Over) else {
+            return Err(over());
+        };
+        let settings = Arc::clone(&choice.settings);
+        let resumes = choice.sessions.is_some() || choice.ticketer.is_some();
+        let tls13 = self.tls13(&settings);
+        self.choice = Some(choice);
+        if !(resumes && self.hello.offers_session(tls13)) {
+            self.state = State::Credentials(Some(accepted));
+            return Ok(Progress::Credentials);
+        }
+        let resolver =
+            RefuseToSign::new(Arc::clone(&settings.credentials), settings.signing_schemes(true));
+        let config = self.config(Arc::new(resolver))?;
+        let mut answer = Vec::new();
+        let tried = accepted.choose_config(config, &mut answer);
+        match tried {
+            Ok(ServerHandshake::NeedsInput(needs)) if is_hello_retry_request(&answer) => {
+                self.sent = answer.len();
+                output.extend(answer);
+                self.state = State::Retried(needs);
+                Ok(Progress::NeedsInput)
+            }
+            Ok(next) => {
+                output.extend(answer);
+                self.hand_over(input);
+                self.enter(next)
+            }
+            Err(_) => {
+                self.state = State::Credentials(None);
+                Ok(Progress::Credentials)
+            }
+        }
+    }
+
+    /// Goes on with a full handshake: the credentials, and the response to staple.
+    pub(crate) fn authenticate(
+        &mut self,
+        settings: Arc<Settings>,
+        alpn: Option<Vec<u8>>,
+        staple: Option<Arc<[u8]>>,
+        input: &mut Input,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, Failure> {
+        let State::Credentials(accepted) = std::mem::replace(&mut self.state, State::Over) else {
+            return Err(over());
+        };
+        let credentials = Arc::clone(&settings.credentials);
+        let schemes = settings.signing_schemes(true);
+        if let Some(choice) = &mut self.choice {
+            choice.settings = settings;
+            choice.alpn = alpn;
+        }
+        let config = self.config(Arc::new(ServerCredentials { credentials, schemes, staple }))?;
+        let mut answer = Vec::new();
+        let accepted = match accepted {
+            Some(accepted) => accepted,
+            None => self.accept_again(&mut answer)?,
+        };
+        let mut next = accepted.choose_config(config, &mut answer);
+        // After a HelloRetryRequest the second hello is in `pending`, and belongs to this step.
+        if self.sent > 0 {
+            next = match next {
+                Ok(ServerHandshake::NeedsInput(needs)) => {
+                    needs.process(&mut self.pending, &mut answer)
+                }
+                other => other,
+            };
+        }
+        output.extend(answer.get(self.sent..).unwrap_or_default());
+        self.hand_over(input);
+        self.enter(next?)
+    }
+
+    /// Processes the first hello once more, up to where it was accepted.
+    fn accept_again(&mut self, output: &mut Vec<u8>) -> Result<Accepted<Tcp>, Failure> {
+        self.pending = Input::default();
+        self.pending.extend(&self.seen);
+        match ServerHandshake::start().process(&mut self.pending, output)? {
+            ServerHandshake::Accepted(accepted) => Ok(accepted),
+            _ => Err(over()),
+        }
+    }
+
+    fn enter(&mut self, next: ServerHandshake) -> Result<Progress, Failure> {
+        match next {
+            ServerHandshake::NeedsInput(needs) => {
+                self.state = State::Running(needs);
+                Ok(Progress::NeedsInput)
+            }
+            ServerHandshake::VerifyClientIdentity(verify) => {
+                let presented = presented(&verify)?;
+                self.state = State::Verify(verify);
+                Ok(Progress::Verify(presented))
+            }
+            ServerHandshake::Complete(split) => Ok(Progress::Complete(split)),
+            _ => Err(over()),
+        }
+    }
+
+    /// Goes on after the client's certificates were verified, or not.
+    pub(crate) fn verified(
+        &mut self,
+        outcome: Result<(), Failure>,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, Failure> {
+        let State::Verify(verify) = std::mem::replace(&mut self.state, State::Over) else {
+            return Err(over());
+        };
+        let next = match outcome {
+            Ok(()) => {
+                let identity = verify.presented_identity()?.identity.clone().into_owned();
+                verify.continue_with(Ok(VerifiedIdentity::assertion(identity)), output)?
+            }
+            Err(failure) => {
+                let _ = verify.continue_with(Err(failure.as_rustls()), output);
+                return Err(failure);
+            }
+        };
+        self.enter(next)
+    }
+
+    fn config(
+        &self,
+        resolver: Arc<dyn ServerCredentialResolver>,
+    ) -> Result<Arc<ServerConfig>, Failure> {
+        let choice = self.choice.as_ref().ok_or_else(over)?;
+        let settings = &choice.settings;
+        if !settings.speaks(TLS1_2) && !settings.speaks(TLS1_3) {
+            return Err(Failure::new(
+                alert::PROTOCOL_VERSION,
+                reasons::NO_PROTOCOLS_AVAILABLE,
+                "no version of TLS is enabled",
+            ));
+        }
+        let verifier = OfClient {
+            ask: settings.verify_mode & VERIFY_PEER != 0,
+            mandatory: settings.verify_mode & VERIFY_FAIL_IF_NO_PEER_CERT != 0,
+            names: settings.client_ca.iter().map(|name| name.clone().into()).collect(),
+            schemes: settings.accepted_schemes(true),
+        };
+        let mut config = ServerConfig::builder(settings.provider())
+            .with_client_cert_verifier(Arc::new(verifier))
+            .with_server_credential_resolver(resolver)?;
+        config.alpn_protocols =
+            choice.alpn.iter().map(|alpn| ApplicationProtocol::from(alpn.clone())).collect();
+        config.session_storage =
+            choice.sessions.clone().unwrap_or_else(|| Arc::new(NoServerSessionStorage {}));
+        config.ticketer = choice.ticketer.clone().filter(|_| !settings.has_option(OP_NO_TICKET));
+        config.send_tls13_tickets =
+            Tls13Tickets { default: settings.tickets, max: settings.tickets };
+        if settings.has_option(OP_CIPHER_SERVER_PREFERENCE) {
+            config.cipher_suite_selector = &PreferServerOrder;
+        }
+        if let Some(key_log) = &choice.key_log {
+            config.key_log = key_log.clone();
+        }
+        Ok(Arc::new(config))
+    }
+}
+
+fn presented(verify: &VerifyPeerIdentity<ServerSide, Tcp>) -> Result<Presented, Failure> {
+    Ok(Presented { chain: chain_of(verify.presented_identity()?.identity)?, staple: None })
+}

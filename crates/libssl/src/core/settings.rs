@@ -1,0 +1,271 @@
+//! What a program has chosen about the protocol, on a context or a connection.
+//!
+//! One value, shared: `SSL_new` takes the context's, and whoever changes it gets a copy of its
+//! own. The provider of a value is built once, at the first connection that uses it.
+
+use std::ffi::c_int;
+use std::sync::{Arc, OnceLock};
+
+use rustls::crypto::kx::NamedGroup;
+use rustls::crypto::{CryptoProvider, SignatureScheme};
+use rustls_aws_lc_rs::DEFAULT_PROVIDER;
+
+use super::ciphers::{self, Cipher};
+use super::credentials::Credential;
+use super::groups;
+use super::signatures;
+use super::status;
+
+/// `TLS1_2_VERSION`.
+pub(crate) const TLS1_2: c_int = 0x0303;
+/// `TLS1_3_VERSION`.
+pub(crate) const TLS1_3: c_int = 0x0304;
+/// `SSL_OP_NO_TLSv1_2`.
+pub(crate) const OP_NO_TLS1_2: u64 = 1 << 27;
+/// `SSL_OP_NO_TLSv1_3`.
+pub(crate) const OP_NO_TLS1_3: u64 = 1 << 29;
+/// `SSL_OP_CIPHER_SERVER_PREFERENCE`.
+pub(crate) const OP_CIPHER_SERVER_PREFERENCE: u64 = 1 << 22;
+/// `SSL_OP_NO_TICKET`.
+pub(crate) const OP_NO_TICKET: u64 = 1 << 14;
+/// `SSL_OP_IGNORE_UNEXPECTED_EOF`.
+pub(crate) const OP_IGNORE_UNEXPECTED_EOF: u64 = 1 << 7;
+/// The options of a new context: `SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_MIDDLEBOX_COMPAT`.
+pub(crate) const DEFAULT_OPTIONS: u64 = (1 << 17) | (1 << 20);
+
+/// The security level of a new context, as Debian builds OpenSSL.
+const SECURITY_LEVEL: c_int = 2;
+
+/// `SSL_VERIFY_PEER`.
+pub(crate) const VERIFY_PEER: c_int = 1;
+/// `SSL_VERIFY_FAIL_IF_NO_PEER_CERT`.
+pub(crate) const VERIFY_FAIL_IF_NO_PEER_CERT: c_int = 2;
+
+/// Everything a handshake depends on that is not C's. Cheap to copy: the large parts are shared.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The lowest version to speak, 0 for the lowest there is.
+    pub(crate) min_version: c_int,
+    /// The highest version to speak, 0 for the highest there is.
+    pub(crate) max_version: c_int,
+    /// `SSL_OP_*`.
+    pub(crate) options: u64,
+    /// `SSL_MODE_*`.
+    pub(crate) mode: u32,
+    /// `SSL_VERIFY_*`.
+    pub(crate) verify_mode: c_int,
+    /// The suites of TLS 1.2, in order of preference.
+    pub(crate) cipher_list: Arc<[u16]>,
+    /// The suites of TLS 1.3, in order of preference.
+    pub(crate) ciphersuites: Arc<[u16]>,
+    /// The groups for key exchange, in order of preference.
+    pub(crate) groups: Arc<[NamedGroup]>,
+    /// The signature schemes to accept and to sign with; None for OpenSSL's.
+    pub(crate) schemes: Option<Arc<[SignatureScheme]>>,
+    /// As `schemes`, for the client's certificate; None for the same.
+    pub(crate) client_schemes: Option<Arc<[SignatureScheme]>>,
+    /// The level of `SSL_CTX_set_security_level(3)`, which narrows suites, groups and schemes.
+    pub(crate) security_level: c_int,
+    /// The protocols of ALPN in wire format: each with its length before it (RFC 7301, 3.1).
+    pub(crate) alpn: Arc<[u8]>,
+    /// The type of status to ask for: `TLSEXT_STATUSTYPE_ocsp`, or what else was set.
+    pub(crate) status_type: c_int,
+    /// The certificates and keys of this side, at most one of each kind of key.
+    pub(crate) credentials: Arc<[Arc<Credential>]>,
+    /// The names of CAs that a server sends with its request for a certificate, in DER.
+    pub(crate) client_ca: Arc<[Vec<u8>]>,
+    /// How many tickets a TLS 1.3 server sends.
+    pub(crate) tickets: usize,
+    /// What separates the sessions of one program from another's.
+    pub(crate) session_id_context: Arc<[u8]>,
+    /// `SSL_SESS_CACHE_*`.
+    pub(crate) session_cache_mode: c_int,
+    /// How long a session is kept, in seconds.
+    pub(crate) session_timeout: u32,
+    /// Made from the above at first use.
+    provider: OnceLock<Arc<CryptoProvider>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let suites = |tls13: bool| -> Arc<[u16]> {
+            ciphers::CIPHERS.iter().filter(|c| c.tls13 == tls13).map(|c| c.id).collect()
+        };
+        /// `SSL_SESS_CACHE_SERVER`.
+        const CACHE_SERVER: c_int = 2;
+        Self {
+            min_version: 0,
+            max_version: 0,
+            options: DEFAULT_OPTIONS,
+            // SSL_MODE_AUTO_RETRY, on by default since OpenSSL 1.1.1.
+            mode: 4,
+            verify_mode: 0,
+            cipher_list: suites(false),
+            ciphersuites: suites(true),
+            groups: Arc::new(groups::DEFAULT_GROUPS),
+            schemes: None,
+            client_schemes: None,
+            security_level: SECURITY_LEVEL,
+            alpn: Arc::new([]),
+            status_type: status::NOTHING,
+            credentials: Arc::new([]),
+            client_ca: Arc::new([]),
+            tickets: 2,
+            session_id_context: Arc::new([]),
+            session_cache_mode: CACHE_SERVER,
+            session_timeout: 7200,
+            provider: OnceLock::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Changes a shared value: in place when no one else has it, in a copy otherwise.
+    pub(crate) fn change(shared: &mut Arc<Self>, change: impl FnOnce(&mut Self)) {
+        let settings = Arc::make_mut(shared);
+        settings.provider = OnceLock::new();
+        change(settings);
+    }
+
+    /// Whether a version may be spoken. SSLv3, TLS 1.0 and 1.1 never are.
+    pub(crate) fn speaks(&self, version: c_int) -> bool {
+        let off = match version {
+            TLS1_2 => OP_NO_TLS1_2,
+            TLS1_3 => OP_NO_TLS1_3,
+            _ => return false,
+        };
+        self.options & off == 0
+            && self.min_version <= version
+            && (self.max_version == 0 || version <= self.max_version)
+    }
+
+    /// Whether an option is on.
+    pub(crate) fn has_option(&self, option: u64) -> bool {
+        self.options & option != 0
+    }
+
+    /// The protocols of ALPN, one by one.
+    pub(crate) fn protocols(&self) -> Vec<Vec<u8>> {
+        split_protocols(&self.alpn).unwrap_or_default()
+    }
+
+    /// rustls's cryptography, narrowed to what these settings allow.
+    pub(crate) fn provider(&self) -> Arc<CryptoProvider> {
+        Arc::clone(self.provider.get_or_init(|| Arc::new(self.make_provider())))
+    }
+
+    /// The suites that can be used: speaking a version, and allowed at the security level.
+    pub(crate) fn usable(&self, cipher: &Cipher) -> bool {
+        let version = if cipher.tls13 { TLS1_3 } else { TLS1_2 };
+        self.speaks(version) && cipher.allowed_at(self.security_level)
+    }
+
+    /// The schemes of signatures that this side accepts, in order of preference: those that a
+    /// client sends in its hello, and a server in its request for a certificate.
+    pub(crate) fn accepted_schemes(&self, server: bool) -> Vec<SignatureScheme> {
+        self.schemes(server).filter(|scheme| signatures::is_verified(*scheme)).collect()
+    }
+
+    /// The schemes that this side signs with, in order of preference.
+    pub(crate) fn signing_schemes(&self, server: bool) -> Vec<SignatureScheme> {
+        self.schemes(!server).collect()
+    }
+
+    fn schemes(&self, of_client: bool) -> impl Iterator<Item = SignatureScheme> {
+        let own = self.client_schemes.as_ref().filter(|_| of_client).or(self.schemes.as_ref());
+        let schemes: &[SignatureScheme] = own.map_or(&signatures::DEFAULT_SCHEMES, |own| own);
+        schemes.iter().copied().filter(|id| signatures::allowed_at(*id, self.security_level))
+    }
+
+    fn make_provider(&self) -> CryptoProvider {
+        let mut provider = DEFAULT_PROVIDER;
+        let usable = |id: &u16| ciphers::by_id(*id).filter(|cipher| self.usable(cipher));
+        let tls12 = self.cipher_list.iter().filter_map(usable);
+        provider.tls12_cipher_suites =
+            tls12.filter_map(|cipher| ciphers::tls12_suite(cipher.id)).collect();
+        let tls13 = self.ciphersuites.iter().filter_map(usable);
+        provider.tls13_cipher_suites =
+            tls13.filter_map(|cipher| ciphers::tls13_suite(cipher.id)).collect();
+        let groups = self.groups.iter().copied();
+        let groups = groups.filter(|group| groups::allowed_at(*group, self.security_level));
+        provider.kx_groups = groups.filter_map(groups::key_exchange).collect();
+        provider
+    }
+}
+
+/// Splits a list of protocols in wire format. None when a length does not fit or is 0.
+pub(crate) fn split_protocols(mut wire: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut protocols = Vec::new();
+    while let Some((length, rest)) = wire.split_first() {
+        let (protocol, rest) = rest.split_at_checked(usize::from(*length))?;
+        if protocol.is_empty() {
+            return None;
+        }
+        protocols.push(protocol.to_vec());
+        wire = rest;
+    }
+    Some(protocols)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_changes_alone() {
+        let context = Arc::new(Settings::default());
+        let mut connection = Arc::clone(&context);
+        Settings::change(&mut connection, |settings| settings.status_type = status::OCSP);
+        assert_eq!(context.status_type, status::NOTHING);
+        assert_eq!(connection.status_type, status::OCSP);
+    }
+
+    #[test]
+    fn versions_narrow_the_suites() {
+        let mut settings = Arc::new(Settings::default());
+        assert_eq!(settings.provider().tls12_cipher_suites.len(), 6);
+        Settings::change(&mut settings, |settings| settings.min_version = TLS1_3);
+        assert!(settings.provider().tls12_cipher_suites.is_empty());
+        assert!(!settings.speaks(TLS1_2));
+        Settings::change(&mut settings, |settings| {
+            settings.min_version = 0;
+            settings.max_version = TLS1_2;
+        });
+        assert!(settings.provider().tls13_cipher_suites.is_empty());
+    }
+
+    #[test]
+    fn the_security_level_narrows_suites_groups_and_schemes() {
+        let mut settings = Arc::new(Settings::default());
+        assert_eq!(settings.accepted_schemes(false).len(), 10);
+        Settings::change(&mut settings, |settings| settings.security_level = 4);
+        let provider = settings.provider();
+        assert_eq!(provider.tls12_cipher_suites.len(), 4);
+        assert_eq!(provider.tls13_cipher_suites.len(), 2);
+        assert_eq!(provider.kx_groups.len(), 1);
+        assert_eq!(settings.accepted_schemes(false).len(), 6);
+    }
+
+    #[test]
+    fn schemes_for_the_client_certificate_are_apart() {
+        let mut settings = Arc::new(Settings::default());
+        let (rsa, ecdsa) =
+            (SignatureScheme::RSA_PSS_SHA256, SignatureScheme::ECDSA_NISTP256_SHA256);
+        Settings::change(&mut settings, |settings| settings.schemes = Some(Arc::new([rsa])));
+        assert_eq!(settings.accepted_schemes(true), [rsa]);
+        assert_eq!(settings.signing_schemes(false), [rsa]);
+        Settings::change(&mut settings, |s| s.client_schemes = Some(Arc::new([ecdsa])));
+        assert_eq!(settings.accepted_schemes(true), [ecdsa]);
+        assert_eq!(settings.signing_schemes(false), [ecdsa]);
+        assert_eq!(settings.accepted_schemes(false), [rsa]);
+        assert_eq!(settings.signing_schemes(true), [rsa]);
+    }
+
+    #[test]
+    fn protocols_in_wire_format() {
+        assert_eq!(split_protocols(b"\x02h2\x01x"), Some(vec![b"h2".to_vec(), b"x".to_vec()]));
+        assert_eq!(split_protocols(b""), Some(vec![]));
+        assert_eq!(split_protocols(b"\x03h2"), None);
+        assert_eq!(split_protocols(b"\x00"), None);
+    }
+}

@@ -1,0 +1,179 @@
+//! A connection after its handshake: application data in both directions, and its end.
+
+use rustls::client::ClientSide;
+use rustls::crypto::cipher::OutboundPlain;
+use rustls::server::ServerSide;
+use rustls::split::{ReceiveTraffic, ReceiveTrafficState, SendTraffic};
+use rustls::{ConnectionOutputs, SideData};
+
+use super::buffer::Input;
+use super::failure::Failure;
+
+/// The keys of a connection, and what was decrypted and not yet read.
+pub(crate) struct Traffic {
+    send: Option<SendTraffic>,
+    receive: Receive,
+    pub(crate) outputs: ConnectionOutputs,
+    plaintext: Vec<u8>,
+    read: usize,
+}
+
+enum Receive {
+    Client(ReceiveTraffic<ClientSide>),
+    Server(ReceiveTraffic<ServerSide>),
+    /// The peer's close_notify has arrived.
+    Closed,
+    Failed(Failure),
+}
+
+/// What reading gave.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// There is data to read.
+    Data,
+    /// More bytes from the peer are needed.
+    WantRead,
+    /// The peer has closed its direction.
+    Closed,
+}
+
+impl Traffic {
+    pub(crate) fn client(split: rustls::split::SplitConnection<ClientSide>) -> Self {
+        Self::new(split.send, Receive::Client(split.receive), split.outputs)
+    }
+
+    pub(crate) fn server(split: rustls::split::SplitConnection<ServerSide>) -> Self {
+        Self::new(split.send, Receive::Server(split.receive), split.outputs)
+    }
+
+    fn new(send: SendTraffic, receive: Receive, outputs: ConnectionOutputs) -> Self {
+        Self { send: Some(send), receive, outputs, plaintext: Vec::new(), read: 0 }
+    }
+
+    /// Data decrypted and not yet read.
+    pub(crate) fn pending(&self) -> &[u8] {
+        self.plaintext.get(self.read..).unwrap_or_default()
+    }
+
+    /// Marks data as read.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.read = (self.read + count).min(self.plaintext.len());
+        if self.read == self.plaintext.len() {
+            self.plaintext.clear();
+            self.read = 0;
+        }
+    }
+
+    /// Decrypts the records in `input`. What has to be answered goes to `output`.
+    pub(crate) fn receive(
+        &mut self,
+        input: &mut Input,
+        output: &mut Vec<u8>,
+    ) -> Result<Received, Failure> {
+        if !self.pending().is_empty() {
+            return Ok(Received::Data);
+        }
+        let receive = std::mem::replace(&mut self.receive, Receive::Closed);
+        let plaintext = &mut self.plaintext;
+        self.receive = match receive {
+            Receive::Client(traffic) => match decrypt(traffic, input, plaintext) {
+                Ok(Some(traffic)) => Receive::Client(traffic),
+                Ok(None) => Receive::Closed,
+                Err(failure) => Receive::Failed(failure),
+            },
+            Receive::Server(traffic) => match decrypt(traffic, input, plaintext) {
+                Ok(Some(traffic)) => Receive::Server(traffic),
+                Ok(None) => Receive::Closed,
+                Err(failure) => Receive::Failed(failure),
+            },
+            over => over,
+        };
+        self.flush(output)?;
+        match &self.receive {
+            _ if !self.pending().is_empty() => Ok(Received::Data),
+            Receive::Closed => Ok(Received::Closed),
+            Receive::Failed(failure) => Err(failure.clone()),
+            Receive::Client(_) | Receive::Server(_) => Ok(Received::WantRead),
+        }
+    }
+
+    /// Encrypts `data` into `output`.
+    pub(crate) fn send(&mut self, data: &[u8], output: &mut Vec<u8>) -> Result<(), Failure> {
+        match &mut self.send {
+            Some(send) => send.write(data.into(), output).map_err(Failure::from),
+            None => Err(Failure::local(
+                crate::sys::reasons::PROTOCOL_IS_SHUTDOWN,
+                "this side has closed its direction",
+            )),
+        }
+    }
+
+    /// Writes what receiving has left to be sent: alerts, a KeyUpdate.
+    fn flush(&mut self, output: &mut Vec<u8>) -> Result<(), Failure> {
+        match (&mut self.send, &self.receive) {
+            // After a failure the send side is closed and says so; its alert is written all the same.
+            (Some(send), Receive::Failed(_)) => {
+                let _ = send.write(OutboundPlain::new_empty(), output);
+                Ok(())
+            }
+            (Some(send), _) => {
+                send.write(OutboundPlain::new_empty(), output).map_err(Failure::from)
+            }
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// Renews the keys of this direction, and asks the peer to renew its own (RFC 8446, 4.6.3).
+    pub(crate) fn update_keys(&mut self, output: &mut Vec<u8>) -> Result<(), Failure> {
+        match &mut self.send {
+            Some(send) => send.refresh_traffic_keys(output).map_err(Failure::from),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes this direction with a close_notify. Does nothing the second time.
+    pub(crate) fn close(&mut self, output: &mut Vec<u8>) -> Result<(), Failure> {
+        match self.send.take() {
+            Some(send) => send.close(output).map_err(Failure::from),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Decrypts as much as there is. None when the peer's close_notify came.
+fn decrypt<Side: SideData>(
+    mut traffic: ReceiveTraffic<Side>,
+    input: &mut Input,
+    plaintext: &mut Vec<u8>,
+) -> Result<Option<ReceiveTraffic<Side>>, Failure> {
+    loop {
+        let (next, more) = match traffic.read(input)? {
+            ReceiveTrafficState::Available(mut data) => {
+                plaintext.extend_from_slice(data.data());
+                (after(data.into_next()), true)
+            }
+            ReceiveTrafficState::FlushSender(flush) => (after(flush.into_next()), false),
+            ReceiveTrafficState::ReadMore(next) => (Some(next), false),
+            ReceiveTrafficState::CloseNotify => (None, false),
+        };
+        match next {
+            Some(next) if more => traffic = next,
+            next => return Ok(next),
+        }
+    }
+}
+
+/// The state after data or a flush was taken. None when the peer's close_notify came.
+fn after<Side: SideData>(
+    state: ReceiveTrafficState<'static, Side>,
+) -> Option<ReceiveTraffic<Side>> {
+    match state {
+        ReceiveTrafficState::ReadMore(next) => Some(next),
+        // What is to be flushed is written after every read.
+        ReceiveTrafficState::FlushSender(flush) => match flush.into_next() {
+            ReceiveTrafficState::ReadMore(next) => Some(next),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,187 @@
+//! The handshake's signatures. The certificates themselves are libcrypto's to verify: the engine
+//! stops there with a request, and is told the outcome.
+
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use rustls::client::danger::{
+    HandshakeSignatureValid, ServerIdentity, ServerVerifier, SignatureVerificationInput,
+};
+use rustls::crypto::{SignatureScheme, VerifiedIdentity};
+use rustls::error::{CertificateError, Error, PeerMisbehaved};
+use rustls::server::danger::{ClientIdentity, ClientVerifier};
+use rustls::{DistinguishedName, SignerPublicKey};
+use rustls_aws_lc_rs::SUPPORTED_SIG_ALGS;
+
+/// Checks signatures, for a client.
+#[derive(Debug)]
+pub(crate) struct OfServer {
+    /// Whether to ask for an OCSP response.
+    pub(crate) request_ocsp: bool,
+    /// The schemes to accept, in order of preference.
+    pub(crate) schemes: Vec<SignatureScheme>,
+}
+
+impl ServerVerifier for OfServer {
+    fn verify_identity<'a>(
+        &self,
+        _: &ServerIdentity<'a, '_>,
+    ) -> Result<VerifiedIdentity<'a>, Error> {
+        Err(Error::Unreachable("certificates are verified outside of the engine"))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        input: &SignatureVerificationInput<'_>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_signature(input, &self.schemes)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        input: &SignatureVerificationInput<'_>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(input, &self.schemes)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.schemes.clone()
+    }
+
+    fn request_ocsp_response(&self) -> bool {
+        self.request_ocsp
+    }
+
+    fn hash_config(&self, _: &mut dyn Hasher) {}
+}
+
+/// Checks signatures, and says whether to ask for a certificate, for a server.
+#[derive(Debug)]
+pub(crate) struct OfClient {
+    pub(crate) ask: bool,
+    pub(crate) mandatory: bool,
+    pub(crate) names: Arc<[DistinguishedName]>,
+    /// The schemes to accept, in order of preference.
+    pub(crate) schemes: Vec<SignatureScheme>,
+}
+
+impl ClientVerifier for OfClient {
+    fn verify_identity<'a>(
+        &self,
+        _: &ClientIdentity<'a, '_>,
+    ) -> Result<VerifiedIdentity<'a>, Error> {
+        Err(Error::Unreachable("certificates are verified outside of the engine"))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        input: &SignatureVerificationInput<'_>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_signature(input, &self.schemes)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        input: &SignatureVerificationInput<'_>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(input, &self.schemes)
+    }
+
+    fn root_hint_subjects(&self) -> Arc<[DistinguishedName]> {
+        Arc::clone(&self.names)
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.mandatory
+    }
+
+    fn offer_client_auth(&self) -> bool {
+        self.ask
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.schemes.clone()
+    }
+}
+
+/// TLS 1.3 has no RSA PKCS#1 signatures (RFC 8446, 4.2.3).
+fn verify_tls13_signature(
+    input: &SignatureVerificationInput<'_>,
+    accepted: &[SignatureScheme],
+) -> Result<HandshakeSignatureValid, Error> {
+    match input.signature.scheme {
+        SignatureScheme::RSA_PKCS1_SHA1
+        | SignatureScheme::RSA_PKCS1_SHA256
+        | SignatureScheme::RSA_PKCS1_SHA384
+        | SignatureScheme::RSA_PKCS1_SHA512 => {
+            Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into())
+        }
+        _ => verify_signature(input, accepted),
+    }
+}
+
+/// Verifies with the first algorithm of the scheme that fits the certificate's key.
+///
+/// The public key is taken from the certificate as it stands: version 1 certificates and ones with
+/// odd extensions are for `X509_verify_cert` to judge.
+fn verify_signature(
+    input: &SignatureVerificationInput<'_>,
+    accepted: &[SignatureScheme],
+) -> Result<HandshakeSignatureValid, Error> {
+    let SignerPublicKey::X509(certificate) = input.signer else {
+        return Err(CertificateError::BadEncoding.into());
+    };
+    let (algorithm, key) =
+        public_key(certificate).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
+    let candidates = SUPPORTED_SIG_ALGS
+        .mapping()
+        .iter()
+        .find(|(scheme, _)| *scheme == input.signature.scheme && accepted.contains(scheme))
+        .map(|(_, algorithms)| *algorithms)
+        .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
+    let fitting = candidates
+        .iter()
+        .find(|candidate| candidate.public_key_alg_id().as_ref() == algorithm)
+        .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
+    fitting
+        .verify_signature(key, input.message, input.signature.signature())
+        .map(|()| HandshakeSignatureValid::assertion())
+        .map_err(|_| CertificateError::BadSignature.into())
+}
+
+/// The contents of a certificate's AlgorithmIdentifier and its public key (RFC 5280, 4.1).
+pub(crate) fn public_key(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
+    const SEQUENCE: u8 = 0x30;
+    const VERSION: u8 = 0xA0;
+    const BIT_STRING: u8 = 0x03;
+    let (_, outer, _) = element(certificate)?;
+    let (_, mut tbs, _) = element(outer)?;
+    if tbs.first() == Some(&VERSION) {
+        tbs = element(tbs)?.2;
+    }
+    // serialNumber, signature, issuer, validity, subject
+    for _ in 0..5 {
+        tbs = element(tbs)?.2;
+    }
+    let (SEQUENCE, info, _) = element(tbs)? else { return None };
+    let (SEQUENCE, algorithm, rest) = element(info)? else { return None };
+    let (BIT_STRING, [0, key @ ..], []) = element(rest)? else { return None };
+    Some((algorithm, key))
+}
+
+/// Splits one DER element off: its tag, its contents, what follows.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let [tag, first, rest @ ..] = der else { return None };
+    let (length, rest) = match first {
+        short @ 0..=0x7F => (usize::from(*short), rest),
+        long => {
+            let (bytes, rest) = rest.split_at_checked(usize::from(long & 0x7F))?;
+            if bytes.is_empty() || bytes.len() > 4 {
+                return None;
+            }
+            (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
+        }
+    };
+    let (contents, rest) = rest.split_at_checked(length)?;
+    Some((*tag, contents, rest))
+}

@@ -1,0 +1,129 @@
+//! The functions of libcrypto: those that openssl-sys declares, and those that it lacks.
+
+#![allow(non_camel_case_types)]
+
+use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void};
+
+pub(crate) use openssl_sys::*;
+
+/// `CRYPTO_EX_DATA` of `openssl/crypto.h`.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct CRYPTO_EX_DATA {
+    pub(crate) ctx: *mut c_void,
+    pub(crate) sk: *mut c_void,
+}
+
+pub(crate) type X509_STORE_CTX_verify_cb =
+    Option<unsafe extern "C" fn(c_int, *mut X509_STORE_CTX) -> c_int>;
+pub(crate) type pem_password_cb =
+    Option<unsafe extern "C" fn(*mut c_char, c_int, c_int, *mut c_void) -> c_int>;
+
+#[allow(clashing_extern_declarations)]
+unsafe extern "C" {
+    pub(crate) fn CRYPTO_new_ex_data(
+        class: c_int,
+        obj: *mut c_void,
+        ad: *mut CRYPTO_EX_DATA,
+    ) -> c_int;
+    pub(crate) fn CRYPTO_free_ex_data(class: c_int, obj: *mut c_void, ad: *mut CRYPTO_EX_DATA);
+    pub(crate) fn CRYPTO_set_ex_data(
+        ad: *mut CRYPTO_EX_DATA,
+        idx: c_int,
+        val: *mut c_void,
+    ) -> c_int;
+    pub(crate) fn CRYPTO_get_ex_data(ad: *const CRYPTO_EX_DATA, idx: c_int) -> *mut c_void;
+
+    pub(crate) fn X509_STORE_up_ref(store: *mut X509_STORE) -> c_int;
+    pub(crate) fn X509_STORE_load_locations(
+        store: *mut X509_STORE,
+        file: *const c_char,
+        dir: *const c_char,
+    ) -> c_int;
+    pub(crate) fn X509_STORE_load_file(store: *mut X509_STORE, file: *const c_char) -> c_int;
+    pub(crate) fn X509_STORE_load_path(store: *mut X509_STORE, path: *const c_char) -> c_int;
+    pub(crate) fn X509_STORE_load_store(store: *mut X509_STORE, uri: *const c_char) -> c_int;
+    pub(crate) fn X509_STORE_CTX_get0_param(ctx: *mut X509_STORE_CTX) -> *mut X509_VERIFY_PARAM;
+    pub(crate) fn X509_STORE_CTX_set_default(
+        ctx: *mut X509_STORE_CTX,
+        name: *const c_char,
+    ) -> c_int;
+    pub(crate) fn X509_STORE_CTX_set_verify_cb(
+        ctx: *mut X509_STORE_CTX,
+        callback: X509_STORE_CTX_verify_cb,
+    );
+    pub(crate) fn X509_STORE_CTX_set_ex_data(
+        ctx: *mut X509_STORE_CTX,
+        idx: c_int,
+        data: *mut c_void,
+    ) -> c_int;
+    pub(crate) fn X509_STORE_CTX_get1_chain(ctx: *const X509_STORE_CTX) -> *mut stack_st_X509;
+    pub(crate) fn X509_STORE_CTX_free(ctx: *mut X509_STORE_CTX);
+    pub(crate) fn X509_VERIFY_PARAM_set1(
+        to: *mut X509_VERIFY_PARAM,
+        from: *const X509_VERIFY_PARAM,
+    ) -> c_int;
+    pub(crate) fn X509_VERIFY_PARAM_inherit(
+        to: *mut X509_VERIFY_PARAM,
+        from: *const X509_VERIFY_PARAM,
+    ) -> c_int;
+    pub(crate) fn X509_VERIFY_PARAM_move_peername(
+        to: *mut X509_VERIFY_PARAM,
+        from: *mut X509_VERIFY_PARAM,
+    );
+    pub(crate) fn X509_VERIFY_PARAM_get_depth(param: *const X509_VERIFY_PARAM) -> c_int;
+    pub(crate) fn X509_VERIFY_PARAM_set_purpose(
+        param: *mut X509_VERIFY_PARAM,
+        purpose: c_int,
+    ) -> c_int;
+    pub(crate) fn X509_VERIFY_PARAM_set_trust(param: *mut X509_VERIFY_PARAM, trust: c_int)
+    -> c_int;
+    pub(crate) fn X509_VERIFY_PARAM_get0_peername(param: *const X509_VERIFY_PARAM)
+    -> *const c_char;
+    pub(crate) fn X509_chain_up_ref(chain: *mut stack_st_X509) -> *mut stack_st_X509;
+    pub(crate) fn X509_check_private_key(cert: *const X509, key: *const EVP_PKEY) -> c_int;
+    pub(crate) fn X509_get0_pubkey(cert: *const X509) -> *mut EVP_PKEY;
+
+    pub(crate) fn BIO_s_socket() -> *const BIO_METHOD;
+    pub(crate) fn BIO_up_ref(bio: *mut BIO) -> c_int;
+    pub(crate) fn BIO_test_flags(bio: *const BIO, flags: c_int) -> c_int;
+    pub(crate) fn BIO_find_type(bio: *mut BIO, kind: c_int) -> *mut BIO;
+    pub(crate) fn BIO_get_retry_reason(bio: *mut BIO) -> c_int;
+    pub(crate) fn BIO_method_type(bio: *const BIO) -> c_int;
+    pub(crate) fn BIO_s_file() -> *const BIO_METHOD;
+
+    pub(crate) fn PEM_read_bio_X509_AUX(
+        bio: *mut BIO,
+        out: *mut *mut X509,
+        callback: pem_password_cb,
+        arg: *mut c_void,
+    ) -> *mut X509;
+    pub(crate) fn d2i_X509_bio(bio: *mut BIO, out: *mut *mut X509) -> *mut X509;
+    pub(crate) fn d2i_PrivateKey_bio(bio: *mut BIO, out: *mut *mut EVP_PKEY) -> *mut EVP_PKEY;
+    pub(crate) fn i2d_PKCS8_PRIV_KEY_INFO(
+        info: *const PKCS8_PRIV_KEY_INFO,
+        out: *mut *mut c_uchar,
+    ) -> c_int;
+    pub(crate) fn i2d_PUBKEY(key: *const EVP_PKEY, out: *mut *mut c_uchar) -> c_int;
+    pub(crate) fn ERR_peek_error() -> c_ulong;
+    pub(crate) fn ERR_peek_last_error() -> c_ulong;
+    pub(crate) fn BIO_new_file(path: *const c_char, mode: *const c_char) -> *mut BIO;
+    pub(crate) fn ERR_clear_last_mark() -> c_int;
+    pub(crate) fn ERR_set_mark() -> c_int;
+    pub(crate) fn ERR_pop_to_mark() -> c_int;
+    pub(crate) fn OPENSSL_sk_dup(stack: *const c_void) -> *mut c_void;
+    pub(crate) fn X509_NAME_dup(name: *const X509_NAME) -> *mut X509_NAME;
+    pub(crate) fn X509_subject_name_hash(cert: *mut X509) -> c_ulong;
+    pub(crate) fn EVP_PKEY_get_base_id(key: *const EVP_PKEY) -> c_int;
+    pub(crate) fn X509_STORE_set_depth(store: *mut X509_STORE, depth: c_int) -> c_int;
+    pub(crate) fn OPENSSL_init_crypto(opts: u64, settings: *const c_void) -> c_int;
+    pub(crate) fn OpenSSL_version_num() -> c_ulong;
+    pub(crate) fn X509_VERIFY_PARAM_set_hostflags(param: *mut X509_VERIFY_PARAM, flags: c_uint);
+    pub(crate) fn X509_VERIFY_PARAM_set1_host(
+        param: *mut X509_VERIFY_PARAM,
+        name: *const c_char,
+        length: usize,
+    ) -> c_int;
+    pub(crate) fn BIO_set_retry_reason(bio: *mut BIO, reason: c_int);
+    pub(crate) fn X509_verify_cert_error_string(code: c_long) -> *const c_char;
+}

@@ -1,0 +1,100 @@
+//! Certificates and keys in files: PEM or DER.
+
+use std::ffi::{CStr, c_int, c_void};
+
+use super::libcrypto as ffi;
+use super::pkey::Key;
+use super::x509::Certificate;
+
+/// The forms of files that libssl reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileType {
+    /// `SSL_FILETYPE_PEM`.
+    Pem,
+    /// `SSL_FILETYPE_ASN1`.
+    Der,
+}
+
+impl FileType {
+    /// The form with C's number.
+    pub(crate) fn from_c(number: c_int) -> Option<Self> {
+        match number {
+            1 => Some(Self::Pem),
+            2 => Some(Self::Der),
+            _ => None,
+        }
+    }
+}
+
+/// The program's function for passwords, and its argument.
+pub(crate) type Password = (ffi::pem_password_cb, *mut c_void);
+
+/// A file, open for reading.
+struct File(*mut ffi::BIO);
+
+impl File {
+    fn open(path: &CStr) -> Option<Self> {
+        // SAFETY: both are strings of C; the result is a new BIO, or NULL.
+        let bio = unsafe { ffi::BIO_new_file(path.as_ptr(), c"r".as_ptr()) };
+        (!bio.is_null()).then_some(Self(bio))
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // SAFETY: the BIO is owned here and freed once.
+        unsafe { ffi::BIO_free_all(self.0) };
+    }
+}
+
+/// Reads a certificate. On failure the cause is in the error queue.
+pub(crate) fn certificate(path: &CStr, kind: FileType, password: Password) -> Option<Certificate> {
+    let file = File::open(path)?;
+    let null = std::ptr::null_mut();
+    // SAFETY: the BIO is valid; the password callback is the program's, called with its argument.
+    unsafe {
+        Certificate::from_raw(match kind {
+            FileType::Pem => ffi::PEM_read_bio_X509(file.0, null, password.0, password.1),
+            FileType::Der => ffi::d2i_X509_bio(file.0, null),
+        })
+    }
+}
+
+/// Reads a private key. On failure the cause is in the error queue.
+pub(crate) fn private_key(path: &CStr, kind: FileType, password: Password) -> Option<Key> {
+    let file = File::open(path)?;
+    let null = std::ptr::null_mut();
+    // SAFETY: as in `certificate`.
+    unsafe {
+        Key::from_raw(match kind {
+            FileType::Pem => ffi::PEM_read_bio_PrivateKey(file.0, null, password.0, password.1),
+            FileType::Der => ffi::d2i_PrivateKey_bio(file.0, null),
+        })
+    }
+}
+
+/// Reads a certificate and, after it, its chain. On failure the cause is in the error queue.
+pub(crate) fn chain(path: &CStr, password: Password) -> Option<(Certificate, Vec<Certificate>)> {
+    /// `PEM_R_NO_START_LINE` of `ERR_LIB_PEM`: the regular end of a file.
+    const NO_START_LINE: std::ffi::c_ulong = (9 << 23) | 108;
+    let file = File::open(path)?;
+    let null = std::ptr::null_mut();
+    // SAFETY: as in `certificate`.
+    unsafe {
+        let first = ffi::PEM_read_bio_X509_AUX(file.0, null, password.0, password.1);
+        let first = Certificate::from_raw(first)?;
+        let mut rest = Vec::new();
+        ffi::ERR_set_mark();
+        while let Some(next) =
+            Certificate::from_raw(ffi::PEM_read_bio_X509(file.0, null, password.0, password.1))
+        {
+            rest.push(next);
+        }
+        if ffi::ERR_peek_last_error() != NO_START_LINE {
+            ffi::ERR_clear_last_mark();
+            return None;
+        }
+        ffi::ERR_pop_to_mark();
+        Some((first, rest))
+    }
+}

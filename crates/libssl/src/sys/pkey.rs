@@ -1,0 +1,186 @@
+//! Private keys of libcrypto that sign in handshakes.
+//!
+//! A key that libcrypto can export signs in rustls's provider. One that it cannot (an engine's, a
+//! provider's, a module's), or that the provider does not take (RSA below 2048 bits), signs
+//! through EVP.
+
+use std::ffi::c_int;
+use std::sync::Arc;
+
+use rustls::crypto::{SignatureScheme, Signer, SigningKey};
+use rustls::error::Error;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
+use rustls_aws_lc_rs::DEFAULT_KEY_PROVIDER;
+
+use super::libcrypto as ffi;
+use super::x509::owned;
+
+owned!(
+    /// A key.
+    Key, ffi::EVP_PKEY, ffi::EVP_PKEY_up_ref, ffi::EVP_PKEY_free
+);
+
+/// A kind of key, as certificates are sorted by: one of each kind per context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Rsa,
+    RsaPss,
+    Ec,
+    Ed25519,
+    Ed448,
+}
+
+impl Key {
+    /// The kind of the key. None for one that certificates in TLS do not have.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        const EVP_PKEY_RSA_PSS: c_int = 912;
+        // SAFETY: the key is valid.
+        Some(match unsafe { ffi::EVP_PKEY_get_base_id(self.as_ptr()) } {
+            ffi::EVP_PKEY_RSA => Kind::Rsa,
+            EVP_PKEY_RSA_PSS => Kind::RsaPss,
+            ffi::EVP_PKEY_EC => Kind::Ec,
+            ffi::EVP_PKEY_ED25519 => Kind::Ed25519,
+            ffi::EVP_PKEY_ED448 => Kind::Ed448,
+            _ => return None,
+        })
+    }
+
+    /// What signs with this key.
+    pub(crate) fn signing_key(&self) -> Option<Arc<dyn SigningKey>> {
+        let exported = self.to_pkcs8().and_then(|der| {
+            let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der));
+            DEFAULT_KEY_PROVIDER.load_private_key(der).ok()
+        });
+        match exported {
+            Some(key) => Some(Arc::from(key)),
+            None => EvpKey::new(self.clone()).map(|key| Arc::new(key) as Arc<dyn SigningKey>),
+        }
+    }
+
+    fn to_pkcs8(&self) -> Option<Vec<u8>> {
+        // A key that cannot be exported is no error of the program: the queue stays as it was.
+        // SAFETY: the key is valid; the info is freed once; the buffer has the computed length.
+        unsafe {
+            ffi::ERR_set_mark();
+            let info = ffi::EVP_PKEY2PKCS8(self.as_ptr());
+            ffi::ERR_pop_to_mark();
+            if info.is_null() {
+                return None;
+            }
+            let length = ffi::i2d_PKCS8_PRIV_KEY_INFO(info, std::ptr::null_mut());
+            let der = usize::try_from(length).ok().filter(|length| *length > 0).map(|length| {
+                let mut der = vec![0; length];
+                let mut cursor = der.as_mut_ptr();
+                ffi::i2d_PKCS8_PRIV_KEY_INFO(info, &mut cursor);
+                der
+            });
+            ffi::PKCS8_PRIV_KEY_INFO_free(info);
+            der
+        }
+    }
+}
+
+/// A key that signs through EVP.
+#[derive(Debug)]
+struct EvpKey {
+    key: Key,
+    schemes: &'static [SignatureScheme],
+}
+
+impl EvpKey {
+    fn new(key: Key) -> Option<Self> {
+        use SignatureScheme as S;
+        // SAFETY: the key is valid.
+        let bits = unsafe { ffi::EVP_PKEY_bits(key.as_ptr()) };
+        let schemes: &[S] = match (key.kind()?, bits) {
+            (Kind::Rsa, _) => &[
+                S::RSA_PSS_SHA256,
+                S::RSA_PSS_SHA384,
+                S::RSA_PSS_SHA512,
+                S::RSA_PKCS1_SHA256,
+                S::RSA_PKCS1_SHA384,
+                S::RSA_PKCS1_SHA512,
+            ],
+            (Kind::Ec, 256) => &[S::ECDSA_NISTP256_SHA256],
+            (Kind::Ec, 384) => &[S::ECDSA_NISTP384_SHA384],
+            (Kind::Ec, 521) => &[S::ECDSA_NISTP521_SHA512],
+            (Kind::Ed25519, _) => &[S::ED25519],
+            (Kind::Ed448, _) => &[S::ED448],
+            _ => return None,
+        };
+        Some(Self { key, schemes })
+    }
+}
+
+impl SigningKey for EvpKey {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        let scheme = *self.schemes.iter().find(|scheme| offered.contains(scheme))?;
+        Some(Box::new(EvpSigner { key: self.key.clone(), scheme }))
+    }
+
+    fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
+        None
+    }
+}
+
+#[derive(Debug)]
+struct EvpSigner {
+    key: Key,
+    scheme: SignatureScheme,
+}
+
+impl Signer for EvpSigner {
+    fn sign(self: Box<Self>, message: &[u8]) -> Result<Vec<u8>, Error> {
+        sign(&self.key, self.scheme, message)
+            .ok_or_else(|| Error::General("the private key did not sign".into()))
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.scheme
+    }
+}
+
+fn sign(key: &Key, scheme: SignatureScheme, message: &[u8]) -> Option<Vec<u8>> {
+    use SignatureScheme as S;
+    const RSA_PSS_SALTLEN_DIGEST: c_int = -1;
+    // SAFETY: the digests are static; the contexts are checked and freed; the signature's buffer
+    // has the length that EVP_DigestSign asks for.
+    unsafe {
+        let digest = match scheme {
+            S::RSA_PSS_SHA256 | S::RSA_PKCS1_SHA256 | S::ECDSA_NISTP256_SHA256 => ffi::EVP_sha256(),
+            S::RSA_PSS_SHA384 | S::RSA_PKCS1_SHA384 | S::ECDSA_NISTP384_SHA384 => ffi::EVP_sha384(),
+            S::RSA_PSS_SHA512 | S::RSA_PKCS1_SHA512 | S::ECDSA_NISTP521_SHA512 => ffi::EVP_sha512(),
+            S::ED25519 | S::ED448 => std::ptr::null(),
+            _ => return None,
+        };
+        let pss = matches!(scheme, S::RSA_PSS_SHA256 | S::RSA_PSS_SHA384 | S::RSA_PSS_SHA512);
+        let context = ffi::EVP_MD_CTX_new();
+        if context.is_null() {
+            return None;
+        }
+        let mut key_context = std::ptr::null_mut();
+        let null = std::ptr::null_mut();
+        let mut ok =
+            ffi::EVP_DigestSignInit(context, &mut key_context, digest, null, key.as_ptr()) == 1;
+        if ok && pss {
+            ok = ffi::EVP_PKEY_CTX_set_rsa_padding(key_context, ffi::RSA_PKCS1_PSS_PADDING) == 1
+                && ffi::EVP_PKEY_CTX_set_rsa_pss_saltlen(key_context, RSA_PSS_SALTLEN_DIGEST) == 1;
+        }
+        let mut length = 0;
+        let input = message.as_ptr();
+        ok =
+            ok && ffi::EVP_DigestSign(context, null.cast(), &mut length, input, message.len()) == 1;
+        let mut signature = vec![0; length];
+        ok = ok
+            && ffi::EVP_DigestSign(
+                context,
+                signature.as_mut_ptr(),
+                &mut length,
+                input,
+                message.len(),
+            ) == 1;
+        ffi::EVP_MD_CTX_free(context);
+        signature.truncate(length);
+        ok.then_some(signature)
+    }
+}

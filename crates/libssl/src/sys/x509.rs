@@ -1,0 +1,139 @@
+//! Certificates, stores of trusted ones, and parameters of verification.
+
+use std::ptr::NonNull;
+
+use super::libcrypto as ffi;
+
+/// Defines an owner of one reference to a counted object of libcrypto.
+macro_rules! owned {
+    ($(#[$meta:meta])* $name:ident, $raw:ty, $up_ref:path, $free:path) => {
+        $(#[$meta])*
+        #[derive(Debug)]
+        pub(crate) struct $name(std::ptr::NonNull<$raw>);
+
+        // SAFETY: libcrypto counts references to this object atomically, and locks what it changes
+        // in it after it was made.
+        unsafe impl Send for $name {}
+        // SAFETY: as above.
+        unsafe impl Sync for $name {}
+
+        impl $name {
+            /// Takes over the caller's reference. None for NULL.
+            ///
+            /// # Safety
+            /// `raw` is NULL or a valid object of which the caller gives one reference away.
+            pub(crate) unsafe fn from_raw(raw: *mut $raw) -> Option<Self> {
+                std::ptr::NonNull::new(raw).map(Self)
+            }
+
+            /// Takes a reference of its own. None for NULL.
+            ///
+            /// # Safety
+            /// `raw` is NULL or a valid object.
+            pub(crate) unsafe fn from_ref(raw: *mut $raw) -> Option<Self> {
+                let raw = std::ptr::NonNull::new(raw)?;
+                // SAFETY: the caller passes a valid object.
+                unsafe { $up_ref(raw.as_ptr()) };
+                Some(Self(raw))
+            }
+
+            /// The object, still owned here.
+            pub(crate) fn as_ptr(&self) -> *mut $raw {
+                self.0.as_ptr()
+            }
+
+            /// One more reference, for the caller to own.
+            pub(crate) fn to_raw(&self) -> *mut $raw {
+                // SAFETY: the object is valid for as long as this owner is.
+                unsafe { $up_ref(self.0.as_ptr()) };
+                self.0.as_ptr()
+            }
+        }
+
+        impl Clone for $name {
+            fn clone(&self) -> Self {
+                // SAFETY: the object is valid for as long as this owner is.
+                unsafe { $up_ref(self.0.as_ptr()) };
+                Self(self.0)
+            }
+        }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                // SAFETY: this owner's reference is given back once.
+                unsafe { $free(self.0.as_ptr()) };
+            }
+        }
+    };
+}
+pub(crate) use owned;
+
+owned!(
+    /// A certificate.
+    Certificate, ffi::X509, ffi::X509_up_ref, ffi::X509_free
+);
+owned!(
+    /// A store of trusted certificates and of CRLs.
+    Store, ffi::X509_STORE, ffi::X509_STORE_up_ref, ffi::X509_STORE_free
+);
+
+impl Certificate {
+    /// Reads a certificate in DER.
+    pub(crate) fn from_der(der: &[u8]) -> Option<Self> {
+        let length = der.len().try_into().ok()?;
+        let mut cursor = der.as_ptr();
+        // SAFETY: `cursor` points to `length` readable bytes; the result is a new reference.
+        unsafe { Self::from_raw(ffi::d2i_X509(std::ptr::null_mut(), &mut cursor, length)) }
+    }
+
+    /// The certificate in DER.
+    pub(crate) fn to_der(&self) -> Vec<u8> {
+        // SAFETY: with NULL the length is computed; then the buffer has that length.
+        unsafe {
+            let length = ffi::i2d_X509(self.as_ptr(), std::ptr::null_mut());
+            let Ok(size) = usize::try_from(length) else { return Vec::new() };
+            let mut der = vec![0; size];
+            let mut cursor = der.as_mut_ptr();
+            ffi::i2d_X509(self.as_ptr(), &mut cursor);
+            der
+        }
+    }
+}
+
+impl Store {
+    /// An empty store.
+    pub(crate) fn new() -> Option<Self> {
+        // SAFETY: the result is a new reference, or NULL.
+        unsafe { Self::from_raw(ffi::X509_STORE_new()) }
+    }
+}
+
+/// Parameters of verification, owned by one object and shared with the program by pointer.
+#[derive(Debug)]
+pub(crate) struct VerifyParam(NonNull<ffi::X509_VERIFY_PARAM>);
+
+// SAFETY: the pointer is handed to the program, which uses it from one thread at a time, as it
+// must the object that it belongs to.
+unsafe impl Send for VerifyParam {}
+// SAFETY: as above.
+unsafe impl Sync for VerifyParam {}
+
+impl VerifyParam {
+    /// Empty parameters.
+    pub(crate) fn new() -> Option<Self> {
+        // SAFETY: the result is a new object, or NULL.
+        NonNull::new(unsafe { ffi::X509_VERIFY_PARAM_new() }).map(Self)
+    }
+
+    /// The parameters, still owned here.
+    pub(crate) fn as_ptr(&self) -> *mut ffi::X509_VERIFY_PARAM {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for VerifyParam {
+    fn drop(&mut self) {
+        // SAFETY: the object is owned here and freed once.
+        unsafe { ffi::X509_VERIFY_PARAM_free(self.0.as_ptr()) };
+    }
+}
