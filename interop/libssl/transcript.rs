@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::justified;
+use crate::justified::{self, same_line};
 
 /// What a program said, by case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +75,14 @@ struct Pair {
     ours: Vec<String>,
 }
 
+impl Pair {
+    fn is_equal(&self) -> bool {
+        let (expected, ours) = (&self.expected, &self.ours);
+        expected.len() == ours.len()
+            && expected.iter().zip(ours).all(|(expected, ours)| same_line(expected, ours))
+    }
+}
+
 impl Comparison {
     pub(crate) fn new(program: &str, theirs: &Transcript, ours: &Transcript) -> Self {
         let pair = |case: &Case| Pair {
@@ -92,13 +100,13 @@ impl Comparison {
 
     /// The names of the cases that are as expected.
     pub(crate) fn equal(&self) -> Vec<&str> {
-        let equal = self.cases.iter().filter(|pair| pair.expected == pair.ours);
+        let equal = self.cases.iter().filter(|pair| pair.is_equal());
         equal.map(|pair| pair.name.as_str()).collect()
     }
 
     /// The names of the other cases.
     pub(crate) fn different(&self) -> Vec<&str> {
-        let different = self.cases.iter().filter(|pair| pair.expected != pair.ours);
+        let different = self.cases.iter().filter(|pair| !pair.is_equal());
         different.map(|pair| pair.name.as_str()).collect()
     }
 }
@@ -106,7 +114,7 @@ impl Comparison {
 /// The cases that are different, each with the lines expected (`-`) and ours (`+`).
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for pair in self.cases.iter().filter(|pair| pair.expected != pair.ours) {
+        for pair in self.cases.iter().filter(|pair| !pair.is_equal()) {
             writeln!(f, "== {}", pair.name)?;
             for line in difference(&pair.expected, &pair.ours) {
                 writeln!(f, "{line}")?;
@@ -121,7 +129,7 @@ fn difference(expected: &[String], ours: &[String]) -> Vec<String> {
     let mut common = vec![vec![0_usize; ours.len() + 1]; expected.len() + 1];
     for (i, left) in expected.iter().enumerate().rev() {
         for (j, right) in ours.iter().enumerate().rev() {
-            common[i][j] = if left == right {
+            common[i][j] = if same_line(left, right) {
                 common[i + 1][j + 1] + 1
             } else {
                 common[i + 1][j].max(common[i][j + 1])
@@ -130,7 +138,7 @@ fn difference(expected: &[String], ours: &[String]) -> Vec<String> {
     }
     let (mut i, mut j, mut lines) = (0, 0, Vec::new());
     while i < expected.len() || j < ours.len() {
-        if i < expected.len() && j < ours.len() && expected[i] == ours[j] {
+        if i < expected.len() && j < ours.len() && same_line(&expected[i], &ours[j]) {
             lines.push(format!("  {}", expected[i]));
             (i, j) = (i + 1, j + 1);
         } else if j == ours.len() || (i < expected.len() && common[i + 1][j] >= common[i][j + 1]) {
