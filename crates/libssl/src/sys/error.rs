@@ -2,7 +2,8 @@
 
 use std::ffi::{CStr, CString, c_int};
 use std::ptr;
-use std::sync::Once;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicPtr;
 
 use super::libcrypto as ffi;
 
@@ -17,6 +18,8 @@ pub(crate) const UNSUPPORTED: c_int = 268 | COMMON;
 
 /// `ERR_R_PASSED_NULL_PARAMETER` of `openssl/err.h`.
 pub(crate) const PASSED_NULL_PARAMETER: c_int = 258 | FATAL | COMMON;
+/// `ERR_R_PASSED_INVALID_ARGUMENT` of `openssl/err.h`.
+pub(crate) const PASSED_INVALID_ARGUMENT: c_int = 262 | COMMON;
 /// `ERR_R_PEM_LIB` of `openssl/err.h`.
 pub(crate) const PEM_LIB: c_int = 9 | COMMON;
 
@@ -37,16 +40,19 @@ struct ErrorString {
 
 /// Gives libcrypto the texts of libssl's reasons, once.
 pub(crate) fn load_strings() {
-    static LOADED: Once = Once::new();
-    LOADED.call_once(|| {
+    // Kept here so that leak checkers find it: at exit libcrypto's own pointers are gone.
+    static LOADED: OnceLock<AtomicPtr<ErrorString>> = OnceLock::new();
+    LOADED.get_or_init(|| {
         let mut table: Vec<ErrorString> = REASONS
             .iter()
             .map(|(number, text)| ErrorString { error: packed(*number), string: text.as_ptr() })
             .collect();
         table.push(ErrorString { error: 0, string: ptr::null() });
+        let table = Vec::leak(table).as_mut_ptr();
         // SAFETY: the table ends with a zero entry. libcrypto keeps pointers into it for as long
         // as the process lives, and so does the leaked allocation; the texts are static.
-        unsafe { ERR_load_strings(LIB_SSL, Vec::leak(table).as_mut_ptr()) };
+        unsafe { ERR_load_strings(LIB_SSL, table) };
+        AtomicPtr::new(table)
     });
 }
 
