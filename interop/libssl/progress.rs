@@ -18,7 +18,6 @@ const NOT_YET: &[(&str, usize)] = &[
     ("io_transport", 6),
     ("session", 21),
     ("negotiation", 36),
-    ("ciphers", 132),
     ("conf", 36),
     ("hostile", 218),
 ];

@@ -10,9 +10,10 @@ use crate::abi::arguments::{Bytes, Handle, Out, Text};
 use crate::abi::cipher::CipherRef;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl, SslState};
-use crate::core::ciphers::rules::{parse_cipher_list, parse_ciphersuites};
+use crate::core::ciphers::rules::{SuiteB, parse_cipher_list, parse_ciphersuites};
 use crate::core::ciphers::{self, Cipher};
-use crate::core::settings::{Settings, TLS1_2, TLS1_3};
+use crate::core::client_hello::ClientHello;
+use crate::core::settings::Settings;
 use crate::sys::error;
 use crate::sys::libcrypto::OPENSSL_STACK;
 use crate::sys::reasons;
@@ -39,7 +40,12 @@ fn stack(ids: &[u16]) -> Option<StaticStack<Cipher>> {
 fn set_cipher_list(function: &'static CStr, settings: &mut Arc<Settings>, list: Text) -> c_int {
     let Some(list) = list.get() else { return 0 };
     let (parsed, level) = match parse_cipher_list(list.to_bytes()) {
-        Ok(parsed) => (Ok(parsed.suites), parsed.security_level),
+        Ok(parsed) => {
+            if let Some(profile) = parsed.suite_b {
+                Settings::change(settings, |settings| narrow(settings, profile));
+            }
+            (Ok(parsed.suites), parsed.security_level)
+        }
         Err(error) => (Err(reasons::INVALID_COMMAND), error.security_level),
     };
     if let Some(level) = level {
@@ -60,6 +66,14 @@ fn set_cipher_list(function: &'static CStr, settings: &mut Arc<Settings>, list: 
         }
         None => 1,
     }
+}
+
+/// A profile narrows groups and signature schemes too. OpenSSL lets it prevail over what is set
+/// later; here what is set last holds.
+fn narrow(settings: &mut Settings, profile: SuiteB) {
+    settings.groups = profile.groups().into();
+    settings.schemes = Some(profile.schemes().into());
+    settings.client_schemes = None;
 }
 
 /// Sets the suites of TLS 1.3.
@@ -84,20 +98,16 @@ fn all(settings: &Settings) -> Vec<u16> {
 
 /// Those of [`all`] that a connection can use: its versions and its security level allow them.
 fn usable(settings: &Settings) -> Vec<u16> {
-    let usable = |cipher: &Cipher| {
-        settings.speaks(if cipher.tls13 { TLS1_3 } else { TLS1_2 })
-            && cipher.allowed_at(settings.security_level)
-    };
     let mut ids = all(settings);
-    ids.retain(|id| ciphers::by_id(*id).is_some_and(usable));
+    ids.retain(|id| ciphers::by_id(*id).is_some_and(|cipher| settings.usable(cipher)));
     ids
 }
 
 /// The suites that a server has been offered and has, in the client's order.
 fn shared(state: &SslState) -> Vec<&'static Cipher> {
     let own = all(&state.settings);
-    let offered = state.connection.offered_suites().filter_map(ciphers::by_id);
-    offered.filter(|cipher| own.contains(&cipher.id)).collect()
+    let offered = state.connection.offered().into_iter().flat_map(ClientHello::suites);
+    offered.filter(|id| own.contains(id)).filter_map(ciphers::by_id).collect()
 }
 
 /// What `SSL_bytes_to_cipher_list` reads: suites and signals.
@@ -106,7 +116,7 @@ fn read_suites(bytes: &[u8], sslv2: bool) -> Result<(Vec<u16>, Vec<u16>), c_int>
     if bytes.is_empty() {
         return Err(reasons::NO_CIPHERS_SPECIFIED);
     }
-    if bytes.len() % size != 0 {
+    if !bytes.len().is_multiple_of(size) {
         return Err(reasons::ERROR_IN_RECEIVED_CIPHER_LIST);
     }
     let id = |bytes: &[u8]| match bytes {
@@ -173,7 +183,9 @@ exported! {
         let mut state = ssl.lock();
         let ids: Vec<u16> = state
             .connection
-            .offered_suites()
+            .offered()
+            .into_iter()
+            .flat_map(ClientHello::suites)
             .filter(|id| ciphers::by_id(*id).is_some())
             .collect();
         if ids.is_empty() {
@@ -257,7 +269,11 @@ exported! {
 
 #[cfg(test)]
 mod tests {
+    use rustls::crypto::SignatureScheme;
+    use rustls::crypto::kx::NamedGroup;
+
     use super::*;
+    use crate::core::settings::TLS1_2;
 
     #[test]
     fn a_shown_list_keeps_its_stack_until_it_changes() {
@@ -267,6 +283,17 @@ mod tests {
         assert_eq!(shown.show(vec![0x1301, 0xC02F]), first);
         assert!(!shown.show(vec![0x1301]).is_null());
         assert_eq!(shown.0.as_ref().unwrap().0, [0x1301]);
+    }
+
+    #[test]
+    fn suite_b_narrows_groups_and_schemes() {
+        let mut settings = Settings::default();
+        narrow(&mut settings, SuiteB::Least192);
+        assert_eq!(*settings.groups, [NamedGroup::secp384r1]);
+        assert_eq!(settings.signing_schemes(true), [SignatureScheme::ECDSA_NISTP384_SHA384]);
+        narrow(&mut settings, SuiteB::Least128);
+        assert_eq!(settings.groups.len(), 2);
+        assert_eq!(settings.accepted_schemes(true).len(), 2);
     }
 
     #[test]

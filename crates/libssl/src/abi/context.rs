@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::abi::arguments::{Bytes, Handle, Opaque, int, long};
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
-use crate::core::groups;
 use crate::core::settings::{Settings, TLS1_3, split_protocols};
 use crate::sys::error;
 use crate::sys::libcrypto as ffi;
@@ -80,18 +79,6 @@ fn version(value: c_long) -> Option<c_int> {
     const SSL3: c_int = 0x0300;
     let value = c_int::try_from(value).ok()?;
     (value == 0 || (SSL3..=TLS1_3).contains(&value)).then_some(value)
-}
-
-/// `SSL_CTRL_SET_GROUPS_LIST`: names with colons between them.
-pub(crate) fn set_groups_list(object: &impl HasSettings, _: c_long, list: *mut c_void) -> c_long {
-    if list.is_null() {
-        return 0;
-    }
-    // SAFETY: the program passes a string of C with this command.
-    let list = unsafe { CStr::from_ptr(list.cast()) };
-    let Ok(groups) = groups::parse_groups(list.to_bytes()) else { return 0 };
-    object.change(|settings| settings.groups = groups.into());
-    1
 }
 
 /// `SSL_CTRL_SET_TMP_ECDH`, `SSL_CTRL_SET_ECDH_AUTO`: groups are negotiated anyway.

@@ -10,7 +10,7 @@ use crate::abi::arguments::Handle;
 use crate::abi::callbacks::{ServernameCb, StatusCb};
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
-use crate::abi::{certificate, context, status};
+use crate::abi::{certificate, context, groups, signatures, status};
 use crate::sys::error;
 
 type OnSsl = fn(&Ssl, c_long, *mut c_void) -> c_long;
@@ -58,7 +58,15 @@ static COMMANDS: &[Command] = &[
     ctx(83, certificate::clear_extra_chain),
     both(88, certificate::set_chain, certificate::set_chain),
     both(89, certificate::add_chain_cert, certificate::add_chain_cert),
-    both(92, context::set_groups_list, context::set_groups_list),
+    ssl(90, groups::of_peer),
+    both(91, groups::set, groups::set),
+    both(92, groups::set_list, groups::set_list),
+    ssl(93, groups::shared),
+    both(97, signatures::set, signatures::set),
+    both(98, signatures::set_list, signatures::set_list),
+    both(101, signatures::set_client, signatures::set_client),
+    both(102, signatures::set_client_list, signatures::set_client_list),
+    ssl(110, groups::raw_suites),
     both(117, certificate::set_current, certificate::set_current),
     both(123, context::set_min_version, context::set_min_version),
     both(124, context::set_max_version, context::set_max_version),
@@ -67,6 +75,7 @@ static COMMANDS: &[Command] = &[
     ctx(129, status::argument),
     both(130, context::min_version, context::min_version),
     both(131, context::max_version, context::max_version),
+    ssl(134, groups::negotiated),
 ];
 
 /// Commands whose argument is a function: `SSL_CTX_callback_ctrl`.

@@ -1,12 +1,13 @@
 //! What programs ask about a connection: version, state, names. `SSL_get_version(3)`,
 //! `SSL_get_servername`, `SSL_in_init(3)`.
 
-use std::ffi::{CStr, c_char, c_int, c_uchar, c_uint};
+use std::ffi::{c_char, c_int, c_uchar, c_uint};
 
 use crate::abi::arguments::{Handle, Out, int, uint};
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ssl, SslState};
-use crate::core::settings::{TLS1_2, TLS1_3};
+use crate::core::names;
+use crate::core::settings::TLS1_3;
 
 /// `TLSEXT_NAMETYPE_host_name`.
 const HOST_NAME: c_int = 0;
@@ -25,12 +26,7 @@ exported! {
     }
 
     fn SSL_get_version(ssl: Handle<Ssl>) -> *const c_char => std::ptr::null(), {
-        let name: &CStr = match ssl.get().map(|ssl| version(&ssl.lock())) {
-            Some(TLS1_3) => c"TLSv1.3",
-            Some(TLS1_2) => c"TLSv1.2",
-            _ => c"unknown",
-        };
-        name.as_ptr()
+        names::version(ssl.get().map_or(0, |ssl| version(&ssl.lock()))).as_ptr()
     }
 
     fn SSL_is_init_finished(ssl: Handle<Ssl>) -> c_int => 0, {

@@ -7,8 +7,8 @@ use rustls::crypto::SignatureScheme;
 pub(crate) mod extension {
     pub(crate) const SERVER_NAME: u16 = 0;
     pub(crate) const STATUS_REQUEST: u16 = 5;
-    pub(crate) const SIGNATURE_ALGORITHMS: u16 = 13;
     pub(crate) const SUPPORTED_GROUPS: u16 = 10;
+    pub(crate) const SIGNATURE_ALGORITHMS: u16 = 13;
     pub(crate) const ALPN: u16 = 16;
     pub(crate) const SESSION_TICKET: u16 = 35;
     pub(crate) const PRE_SHARED_KEY: u16 = 41;
@@ -72,6 +72,17 @@ impl ClientHello {
     /// The contents of an extension.
     pub(crate) fn extension(&self, kind: u16) -> Option<&[u8]> {
         self.extensions.iter().find(|(k, _)| *k == kind).map(|(_, contents)| contents.as_slice())
+    }
+
+    /// The suites, in the client's order.
+    pub(crate) fn suites(&self) -> impl Iterator<Item = u16> {
+        numbers(&self.cipher_suites)
+    }
+
+    /// The groups of `supported_groups`, in the client's order (RFC 8446, 4.2.7).
+    pub(crate) fn groups(&self) -> impl Iterator<Item = u16> {
+        let extension = self.extension(extension::SUPPORTED_GROUPS);
+        numbers(extension.and_then(|contents| Reader(contents).vector16()).unwrap_or_default())
     }
 
     /// The host name of `server_name` (RFC 6066, 3).
@@ -254,6 +265,11 @@ impl<'a> Reader<'a> {
         let length = self.u16()?;
         self.take(usize::from(length))
     }
+}
+
+/// Two bytes for each number.
+fn numbers(bytes: &[u8]) -> impl Iterator<Item = u16> {
+    bytes.as_chunks().0.iter().map(|pair| u16::from_be_bytes(*pair))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 use std::ffi::c_int;
 use std::sync::Arc;
 
+use rustls::crypto::kx::NamedGroup;
+
 use super::buffer::Input;
 use super::client::{self, Client, CollectedKeys};
 use super::client_hello::ClientHello;
@@ -255,14 +257,15 @@ impl Connection {
         Some(self.traffic()?.outputs.negotiated_cipher_suite()?.suite().into())
     }
 
-    /// The suites that a server was offered, in the client's order.
-    pub(crate) fn offered_suites(&self) -> impl Iterator<Item = u16> {
-        let hello = match &self.state {
-            State::Server(server) => Some(server.hello()),
-            _ => self.offered.as_ref(),
-        };
-        let suites = hello.map(|hello| hello.cipher_suites.as_slice()).unwrap_or_default();
-        suites.as_chunks().0.iter().map(|id| u16::from_be_bytes(*id))
+    /// The group of the key exchange, once the handshake is complete. None after a resumption
+    /// without one.
+    pub(crate) fn group(&self) -> Option<NamedGroup> {
+        Some(self.traffic()?.outputs.negotiated_key_exchange_group()?.name())
+    }
+
+    /// The ClientHello that a server has received, also when its handshake is complete.
+    pub(crate) fn offered(&self) -> Option<&ClientHello> {
+        self.hello().or(self.offered.as_ref())
     }
 
     /// Whether the handshake has resumed a session.

@@ -50,6 +50,7 @@ pub(crate) const fn alert_description(value: c_int) -> Names {
         113 => (c"BR", c"bad certificate status response"),
         114 => (c"BH", c"bad certificate hash value"),
         115 => (c"UP", c"unknown PSK identity"),
+        120 => (c"UK", c"no application protocol"),
         _ => (c"UK", c"unknown"),
     }
 }

@@ -121,7 +121,7 @@ pub(crate) fn parse_schemes(list: &[u8]) -> Option<Vec<SignatureScheme>> {
 pub(crate) fn schemes_of_nids(nids: &[c_int]) -> Option<Vec<SignatureScheme>> {
     let (pairs, alone) = nids.as_chunks();
     let scheme = |[hash, key]: &[c_int; 2]| by_pair(*key, *hash).map(|scheme| scheme.id);
-    alone.is_empty().then(|| pairs.iter().map(scheme).collect())?
+    (!nids.is_empty() && alone.is_empty()).then(|| pairs.iter().map(scheme).collect())?
 }
 
 /// A scheme by its name in RFC 8446, or by its key and its hash.
@@ -223,6 +223,7 @@ mod tests {
         assert_eq!(numbers(&[0, ED25519]), Some(vec![0x0807]));
         assert_eq!(numbers(&[SHA256, RSA_PSS]), Some(vec![0x0804]));
         assert_eq!(numbers(&[SHA256]), None);
+        assert_eq!(numbers(&[]), None);
         assert_eq!(numbers(&[4, RSA]), None);
     }
 

@@ -6,6 +6,9 @@
 
 use std::ffi::{CStr, c_int};
 
+use rustls::crypto::SignatureScheme;
+use rustls::crypto::kx::NamedGroup;
+
 use super::{CIPHERS, Cipher, ECDSA, RSA, by_standard_name};
 
 /// `OSSL_default_cipher_list`: what `DEFAULT` at the start of a list stands for.
@@ -42,6 +45,28 @@ pub(crate) enum SuiteB {
     Least128,
     /// 192 bits of security.
     Least192,
+}
+
+impl SuiteB {
+    /// The groups of the profile (RFC 6460, 3.1).
+    pub(crate) fn groups(self) -> &'static [NamedGroup] {
+        match self {
+            Self::Only128 => &[NamedGroup::secp256r1],
+            Self::Least128 => &[NamedGroup::secp256r1, NamedGroup::secp384r1],
+            Self::Least192 => &[NamedGroup::secp384r1],
+        }
+    }
+
+    /// The signature schemes of the profile (RFC 6460, 3.2).
+    pub(crate) fn schemes(self) -> &'static [SignatureScheme] {
+        const P256: SignatureScheme = SignatureScheme::ECDSA_NISTP256_SHA256;
+        const P384: SignatureScheme = SignatureScheme::ECDSA_NISTP384_SHA384;
+        match self {
+            Self::Only128 => &[P256],
+            Self::Least128 => &[P256, P384],
+            Self::Least192 => &[P384],
+        }
+    }
 }
 
 /// Reads a cipher list.
