@@ -2,7 +2,7 @@
 //!
 //! - `libssl.map`, the version script: every symbol under the node `OPENSSL_3.0.0`;
 //! - `trampolines.rs`: one symbol of the C name for each function, a jump to its Rust function;
-//! - `refused.rs`: the functions that only say no.
+//! - `refused.rs`: the functions that only say no; `refused_commands.rs`: the same for commands.
 //!
 //! rustc brings a version script of its own for a cdylib, which would leave `#[no_mangle]` symbols
 //! without a version. Symbols defined in assembly are not in rustc's list, so ours decides.
@@ -19,6 +19,15 @@ use serde::Deserialize;
 struct Exports {
     symbols: BTreeMap<String, Symbol>,
     functions: BTreeMap<String, Symbol>,
+    ctrl: BTreeMap<String, Command>,
+}
+
+#[derive(Deserialize)]
+struct Command {
+    number: i32,
+    on: String,
+    state: String,
+    why: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -40,6 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("libssl.map"), version_script(all().map(|(name, _)| name.as_str())))?;
     fs::write(out.join("trampolines.rs"), trampolines(all())?)?;
     fs::write(out.join("refused.rs"), refused(all())?)?;
+
+    fs::write(out.join("refused_commands.rs"), refused_commands(&exports.ctrl)?)?;
 
     let map = out.join("libssl.map");
     println!("cargo::rustc-cdylib-link-arg=-Wl,--version-script={}", map.display());
@@ -83,6 +94,22 @@ fn trampolines<'a>(
         )?;
     }
     Ok(code)
+}
+
+fn refused_commands(commands: &BTreeMap<String, Command>) -> Result<String, Box<dyn Error>> {
+    let mut rows = String::from("&[");
+    for (name, command) in commands.iter().filter(|(_, command)| command.state == "refused") {
+        let why = command.why.as_deref().ok_or_else(|| format!("{name}: no reason is given"))?;
+        let (ssl, ctx) = match command.on.as_str() {
+            "ssl" => (true, false),
+            "ctx" => (false, true),
+            "both" => (true, true),
+            other => return Err(format!("{name}: unknown object {other}").into()),
+        };
+        writeln!(rows, "({}, {ssl}, {ctx}, \"{name}: {why}\"),", command.number)?;
+    }
+    rows.push(']');
+    Ok(rows)
 }
 
 fn refused<'a>(

@@ -232,6 +232,7 @@ fn set_side(ssl: &Ssl, side: Side) {
         state.connection = Connection::default();
         state.server_stage = Default::default();
         state.reported = false;
+        state.finished = false;
         state.write = Default::default();
     }
 }

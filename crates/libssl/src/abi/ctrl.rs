@@ -1,8 +1,9 @@
 //! `SSL_ctrl`, `SSL_CTX_ctrl` and their callbacks' siblings: one table of commands.
 //!
-//! A command is a number, with what answers it for a connection and for a context. What is not in
-//! the table, or not for the object at hand, is refused with 0 and an entry in the error queue;
-//! `exports.toml` says of every command of OpenSSL's headers how it stands.
+//! A command is a number, with what answers it for a connection and for a context. `exports.toml`
+//! says of every command of OpenSSL's headers how it stands: one that is refused gives 0 and an
+//! entry in the error queue. One that OpenSSL does not know either, for the object at hand, gives
+//! 0 and no more, as there.
 
 use std::ffi::{c_int, c_long, c_void};
 
@@ -86,9 +87,16 @@ fn find(number: c_int) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.number == number)
 }
 
-fn refuse(function: &'static std::ffi::CStr, number: c_int) -> c_long {
-    let why = format!("command {number} is not supported");
-    error::raise(function, error::UNSUPPORTED, Some(&why));
+/// The commands in state `refused` of `exports.toml`: number, for connections, for contexts, why.
+static REFUSED: &[(c_int, bool, bool, &str)] =
+    include!(concat!(env!("OUT_DIR"), "/refused_commands.rs"));
+
+fn refuse(function: &'static std::ffi::CStr, number: c_int, on_ctx: bool) -> c_long {
+    let known =
+        |row: &&(c_int, bool, bool, &str)| row.0 == number && if on_ctx { row.2 } else { row.1 };
+    if let Some((_, _, _, why)) = REFUSED.iter().find(known) {
+        error::raise(function, error::UNSUPPORTED, Some(why));
+    }
     0
 }
 
@@ -102,7 +110,7 @@ exported! {
         let Some(ssl) = ssl.get() else { return 0 };
         match find(number).and_then(|command| command.ssl) {
             Some(answer) => answer(ssl, long, pointer),
-            None => refuse(c"SSL_ctrl", number),
+            None => refuse(c"SSL_ctrl", number, false),
         }
     }
 
@@ -112,7 +120,7 @@ exported! {
         let Some(ctx) = ctx.get() else { return 0 };
         match find(number).and_then(|command| command.ctx) {
             Some(answer) => answer(ctx, long, pointer),
-            None => refuse(c"SSL_CTX_ctrl", number),
+            None => refuse(c"SSL_CTX_ctrl", number, true),
         }
     }
 
@@ -132,7 +140,7 @@ exported! {
                 ctx.lock().callbacks.servername = callback;
                 1
             }
-            _ => refuse(c"SSL_CTX_callback_ctrl", number),
+            _ => refuse(c"SSL_CTX_callback_ctrl", number, true),
         }
     }
 }

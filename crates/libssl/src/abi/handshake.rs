@@ -11,11 +11,14 @@ use std::sync::Arc;
 use crate::abi::arguments::{Handle, Opaque, uint};
 use crate::abi::callbacks::{AlpnSelectCb, CertCb, ClientHelloCb, KeylogCb};
 use crate::abi::guard::exported;
+use crate::abi::io::RECEIVED_SHUTDOWN;
 use crate::abi::method::Side;
+use crate::abi::notify::{self, Event};
 use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want};
 use crate::abi::transport::{self, Blocked};
 use crate::abi::{status, verify};
 use crate::core::client::{CollectedKeys, chain_of};
+use crate::core::client_hello::extension;
 use crate::core::connection::{Request, Step};
 use crate::core::credentials;
 use crate::core::failure::{Failure, alert};
@@ -43,9 +46,36 @@ pub(crate) enum Outcome {
 type Answered = Result<Step, Outcome>;
 
 /// Runs the handshake as far as it goes. Called with no lock held.
+///
+/// A callback that gets here again, by reading, writing or running the handshake, gets nowhere.
 pub(crate) fn drive(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
-    if let Err(failure) = start(ssl) {
-        return fail(ssl, function, &failure);
+    if std::mem::replace(&mut ssl.lock().in_handshake, true) {
+        return Outcome::Failed;
+    }
+    let running = Running(ssl);
+    let outcome = run(ssl, function);
+    drop(running);
+    notify::tell(ssl, Event::Exit(value(outcome)));
+    outcome
+}
+
+/// Marks a connection as being in its handshake, until it is dropped.
+struct Running<'a>(&'a Ssl);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.lock().in_handshake = false;
+    }
+}
+
+fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
+    if !ssl.lock().connection.is_started() {
+        if ssl.lock().side.is_some() {
+            notify::tell(ssl, Event::HandshakeStart);
+        }
+        if let Err(failure) = start(ssl) {
+            return fail(ssl, function, &failure);
+        }
     }
     loop {
         match transport::flush(ssl) {
@@ -64,7 +94,10 @@ pub(crate) fn drive(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
         log_keys(ssl);
         match step {
             Step::Done => {
-                finish(ssl);
+                let first = finish(ssl);
+                if first {
+                    notify::tell(ssl, Event::HandshakeDone);
+                }
                 return match transport::flush(ssl) {
                     Ok(()) => Outcome::Done,
                     Err(Blocked::Again) => Outcome::Again,
@@ -87,20 +120,30 @@ pub(crate) fn drive(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
 /// Sends what a failed connection has to say, and queues its error, once.
 pub(crate) fn fail(ssl: &Arc<Ssl>, function: &'static CStr, failure: &Failure) -> Outcome {
     let first = !std::mem::replace(&mut ssl.lock().reported, true);
+    note_failed_hello(&mut ssl.lock());
     // The alert is sent if the transport takes it now; the failure stands either way.
     let _ = transport::flush(ssl);
     ssl.lock().want = Want::Nothing;
     if first {
+        if let Some(alert) = failure.received() {
+            // As in OpenSSL, the peer has closed its direction with a fatal alert.
+            let mut state = ssl.lock();
+            state.shutdown |= RECEIVED_SHUTDOWN;
+            state.close_notify = true;
+            drop(state);
+            notify::tell(ssl, Event::AlertRead(notify::FATAL, alert));
+        } else if let Some(alert) = failure.sent {
+            notify::tell(ssl, Event::AlertWritten(notify::FATAL, alert));
+        }
         report(function, failure);
     }
     Outcome::Failed
 }
 
 fn report(function: &'static CStr, failure: &Failure) {
-    const ALERT_REASONS: c_int = 1000;
-    let text = match failure.reason - ALERT_REASONS {
-        alert @ 0..=255 => format!("SSL alert number {alert}"),
-        _ => failure.text.clone(),
+    let text = match failure.received() {
+        Some(alert) => format!("SSL alert number {alert}"),
+        None => failure.text.clone(),
     };
     error::raise(function, failure.reason, (!text.is_empty()).then_some(&text));
 }
@@ -221,6 +264,18 @@ fn note_hello(state: &mut SslState) {
     let Some(hello) = state.connection.hello() else { return };
     state.status.asked = hello.status_request().ok().flatten();
     state.server_name = hello.server_name().and_then(|name| CString::new(name).ok());
+}
+
+/// Keeps from a hello that was refused what OpenSSL has read by then: the type asked for.
+fn note_failed_hello(state: &mut SslState) {
+    if state.server_stage > ServerStage::Start {
+        return;
+    }
+    let request = state.connection.offered().and_then(|h| h.extension(extension::STATUS_REQUEST));
+    if request.is_some_and(|contents| contents.first() == Some(&1)) {
+        state.status.asked = Some(Default::default());
+        state.server_stage = ServerStage::ClientHelloDone;
+    }
 }
 
 /// Some when the handshake does not go on from here.
@@ -359,6 +414,11 @@ fn choose_certificate(state: &mut SslState) -> Result<(), Failure> {
             state.certificates.make_current(slot);
             Ok(())
         }
+        None if tls13 && state.settings.credentials.is_empty() => Err(Failure::new(
+            alert::PROTOCOL_VERSION,
+            reasons::UNSUPPORTED_PROTOCOL,
+            "no certificate and key are set",
+        )),
         None if tls13 => Err(Failure::new(
             alert::HANDSHAKE_FAILURE,
             reasons::NO_SUITABLE_SIGNATURE_ALGORITHM,
@@ -372,12 +432,13 @@ fn choose_certificate(state: &mut SslState) -> Result<(), Failure> {
     }
 }
 
-/// Keeps what a resumed session says of the peer.
-fn finish(ssl: &Ssl) {
+/// Keeps what a resumed session says of the peer. Whether this is the first time.
+fn finish(ssl: &Ssl) -> bool {
     let mut state = ssl.lock();
     state.want = Want::Nothing;
+    let first = !std::mem::replace(&mut state.finished, true);
     if state.peer.is_some() {
-        return;
+        return first;
     }
     let chain = state
         .connection
@@ -392,6 +453,7 @@ fn finish(ssl: &Ssl) {
         state.peer = Some(own.clone());
         state.peer_chain = Chain::new(chain.iter().skip(usize::from(server)));
     }
+    first
 }
 
 fn byte(alert: c_int) -> u8 {

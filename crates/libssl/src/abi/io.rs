@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::abi::arguments::{Bytes, Handle, Out, Room, int};
 use crate::abi::guard::exported;
 use crate::abi::handshake::{Outcome, drive, fail};
+use crate::abi::notify::{self, CLOSE_NOTIFY, Event, WARNING};
 use crate::abi::objects::{Ssl, Want, WriteProgress};
 use crate::abi::transport::{self, Blocked};
 use crate::core::failure::Failure;
@@ -57,6 +58,8 @@ fn read(
                     state.shutdown |= RECEIVED_SHUTDOWN;
                     state.close_notify = true;
                     state.want = Want::Nothing;
+                    drop(state);
+                    notify::tell(ssl, Event::AlertRead(WARNING, CLOSE_NOTIFY));
                     return Err(0);
                 }
                 Ok(Received::WantRead) => Ok(()),
@@ -179,6 +182,9 @@ fn shutdown(ssl: &Arc<Ssl>, function: &'static CStr) -> c_int {
     if transport::flush(ssl).is_err() {
         return -1;
     }
+    if first {
+        notify::tell(ssl, Event::AlertWritten(WARNING, CLOSE_NOTIFY));
+    }
     if !first && ssl.lock().shutdown & RECEIVED_SHUTDOWN == 0 {
         match await_close(ssl, function) {
             Ok(()) => {}
@@ -197,6 +203,8 @@ fn await_close(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
                 let mut state = ssl.lock();
                 state.shutdown |= RECEIVED_SHUTDOWN;
                 state.close_notify = true;
+                drop(state);
+                notify::tell(ssl, Event::AlertRead(WARNING, CLOSE_NOTIFY));
                 return Ok(());
             }
             Ok(Received::Data) => {

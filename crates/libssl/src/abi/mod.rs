@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(dead_code))]
 #![allow(non_snake_case, non_camel_case_types, clippy::missing_safety_doc)]
 
+pub(crate) mod alpn;
 pub(crate) mod arguments;
 pub(crate) mod callbacks;
 pub(crate) mod certificate;
@@ -23,6 +24,7 @@ pub(crate) mod info;
 pub(crate) mod init;
 pub(crate) mod io;
 pub(crate) mod method;
+pub(crate) mod notify;
 pub(crate) mod objects;
 pub(crate) mod refused;
 pub(crate) mod signatures;

@@ -77,6 +77,10 @@ pub(crate) struct SslState {
     pub(crate) want: Want,
     /// Whether an error of this connection is in the queue already.
     pub(crate) reported: bool,
+    /// Whether the handshake's end has been told.
+    pub(crate) finished: bool,
+    /// Whether a handshake is running: what a callback of it calls does not run it again.
+    pub(crate) in_handshake: bool,
     /// Whether the transport has ended.
     pub(crate) eof: bool,
     /// `SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN`.
@@ -217,6 +221,8 @@ impl Ssl {
             key_log: None,
             want: Want::Nothing,
             reported: false,
+            finished: false,
+            in_handshake: false,
             eof: false,
             shutdown: 0,
             close_notify: false,
@@ -241,6 +247,11 @@ impl Ssl {
 impl Drop for Ssl {
     fn drop(&mut self) {
         self.ex_data.free(std::ptr::from_ref(self).cast_mut().cast());
+        // Freeing a BIO may run code of the program; the order is OpenSSL's.
+        if let Ok(state) = self.state.get_mut() {
+            drop(state.wbio.take());
+            drop(state.rbio.take());
+        }
     }
 }
 

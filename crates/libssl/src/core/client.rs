@@ -120,12 +120,14 @@ impl Client {
                 let identity = verify.presented_identity()?.identity.clone().into_owned();
                 verify.continue_with(Ok(VerifiedIdentity::assertion(identity)), output)?
             }
-            Err(failure) => {
+            Err(mut failure) => {
                 // Without keys the alert is plain, and any alert can be said.
                 if self.tls13 == Some(false) {
-                    output.extend(failure.plain_alert());
+                    output.extend(failure.write_plain_alert());
                 } else {
-                    let _ = verify.continue_with(Err(failure.as_rustls()), output);
+                    let error = failure.as_rustls();
+                    failure.sent = Failure::from(error.clone()).sent;
+                    let _ = verify.continue_with(Err(error), output);
                 }
                 return Err(failure);
             }

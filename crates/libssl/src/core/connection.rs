@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use rustls::crypto::kx::NamedGroup;
 
+use rustls::HandshakeKind;
+
 use super::buffer::Input;
 use super::client::{self, Client, CollectedKeys};
 use super::client_hello::ClientHello;
@@ -193,8 +195,8 @@ impl Connection {
     }
 
     /// Ends a server's handshake from a callback, before keys exist.
-    pub(crate) fn refuse(&mut self, failure: Failure) -> Step {
-        self.output.extend(failure.plain_alert());
+    pub(crate) fn refuse(&mut self, mut failure: Failure) -> Step {
+        self.output.extend(failure.write_plain_alert());
         self.fail(failure)
     }
 
@@ -202,7 +204,15 @@ impl Connection {
         self.fail(client::over())
     }
 
+    /// Keeps what a server was offered when its handshake ends.
+    fn keep_hello(&mut self) {
+        if let State::Server(server) = &self.state {
+            self.offered = Some(server.hello().clone());
+        }
+    }
+
     fn fail(&mut self, failure: Failure) -> Step {
+        self.keep_hello();
         self.state = State::Failed(failure.clone());
         Step::Failed(failure)
     }
@@ -228,13 +238,14 @@ impl Connection {
     }
 
     fn complete(&mut self, traffic: Traffic) -> Step {
-        self.resumed = traffic.outputs.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+        self.resumed = matches!(
+            traffic.outputs.handshake_kind(),
+            Some(HandshakeKind::Resumed | HandshakeKind::ResumedWithHelloRetryRequest)
+        );
         self.tls13 = Some(
             traffic.outputs.protocol_version() == Some(rustls::enums::ProtocolVersion::TLSv1_3),
         );
-        if let State::Server(server) = &self.state {
-            self.offered = Some(server.hello().clone());
-        }
+        self.keep_hello();
         self.state = State::Traffic(Box::new(traffic));
         Step::Done
     }

@@ -11,11 +11,16 @@ use crate::sys::reasons;
 pub(crate) struct Failure {
     /// The alert for the peer (RFC 8446, 6.2). None when it has been sent, or none is due.
     pub(crate) alert: Option<u8>,
+    /// The alert that was written for the peer.
+    pub(crate) sent: Option<u8>,
     /// One of [`reasons`], for the error queue.
     pub(crate) reason: c_int,
     /// What happened, in words.
     pub(crate) text: String,
 }
+
+/// `SSL_AD_REASON_OFFSET`: the reason of a received alert is its number and this.
+const ALERT_REASONS: c_int = 1000;
 
 /// Alerts of RFC 8446, 6.2 that are sent from here.
 pub(crate) mod alert {
@@ -32,22 +37,29 @@ pub(crate) mod alert {
 impl Failure {
     /// A failure that is told the peer with `alert`.
     pub(crate) fn new(alert: u8, reason: c_int, text: impl Into<String>) -> Self {
-        Self { alert: Some(alert), reason, text: text.into() }
+        Self { alert: Some(alert), sent: None, reason, text: text.into() }
     }
 
     /// A failure on this side that the peer does not learn of.
     pub(crate) fn local(reason: c_int, text: impl Into<String>) -> Self {
-        Self { alert: None, reason, text: text.into() }
+        Self { alert: None, sent: None, reason, text: text.into() }
     }
 
-    /// The plain record of the alert, for as long as no keys exist (RFC 8446, 5.1 and 6).
-    pub(crate) fn plain_alert(&self) -> Vec<u8> {
+    /// The plain record of the alert, for as long as no keys exist (RFC 8446, 5.1 and 6). Whoever
+    /// calls this sends it.
+    pub(crate) fn write_plain_alert(&mut self) -> Vec<u8> {
         const ALERT_RECORD: [u8; 5] = [21, 3, 3, 0, 2];
         const FATAL: u8 = 2;
+        self.sent = self.alert;
         match self.alert {
             Some(alert) => ALERT_RECORD.into_iter().chain([FATAL, alert]).collect(),
             None => Vec::new(),
         }
+    }
+
+    /// The alert that the peer has sent, when that is what has failed.
+    pub(crate) fn received(&self) -> Option<u8> {
+        u8::try_from(self.reason - ALERT_REASONS).ok()
     }
 
     /// The rustls error that sends the nearest alert, where only rustls can encrypt it.
@@ -75,7 +87,8 @@ impl Failure {
 impl From<Error> for Failure {
     /// rustls has written its alert, where it has one; what is left is to tell the program.
     fn from(error: Error) -> Self {
-        Self { alert: None, reason: reason_of(&error), text: error.to_string() }
+        let sent = AlertDescription::try_from(&error).ok().map(u8::from);
+        Self { alert: None, sent, reason: reason_of(&error), text: error.to_string() }
     }
 }
 
@@ -118,8 +131,7 @@ fn reason_of(error: &Error) -> c_int {
 
 /// `SSL_AD_REASON_OFFSET + alert`, for alerts that have a reason.
 fn reason_of_alert(alert: AlertDescription) -> c_int {
-    const REASON_OFFSET: c_int = 1000;
-    REASON_OFFSET + c_int::from(u8::from(alert))
+    ALERT_REASONS + c_int::from(u8::from(alert))
 }
 
 #[cfg(test)]
@@ -135,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_plain_alert_is_one_record() {
-        let failure = Failure::new(alert::INTERNAL_ERROR, reasons::LIBRARY_BUG, "x");
-        assert_eq!(failure.plain_alert(), [21, 3, 3, 0, 2, 2, 80]);
+        let mut failure = Failure::new(alert::INTERNAL_ERROR, reasons::LIBRARY_BUG, "x");
+        assert_eq!(failure.write_plain_alert(), [21, 3, 3, 0, 2, 2, 80]);
+        assert_eq!(failure.sent, Some(80));
     }
 }

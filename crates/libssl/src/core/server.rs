@@ -108,8 +108,9 @@ impl Server {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Hello(needs) => {
                 self.record(input);
+                self.read_hello(output)?;
                 match needs.process(&mut self.pending, output)? {
-                    ServerHandshake::Accepted(accepted) => self.accepted(accepted, output),
+                    ServerHandshake::Accepted(accepted) => self.accepted(accepted),
                     ServerHandshake::NeedsInput(needs) => {
                         self.state = State::Hello(needs);
                         Ok(Progress::NeedsInput)
@@ -174,25 +175,22 @@ impl Server {
         self.seen = Vec::new();
     }
 
-    fn accepted(
-        &mut self,
-        accepted: Accepted<Tcp>,
-        output: &mut Vec<u8>,
-    ) -> Result<Progress, Failure> {
-        let refused = |text: &str| Failure::new(alert::DECODE_ERROR, reasons::BAD_EXTENSION, text);
-        let hello = ClientHello::from_records(&self.seen)
-            .ok_or_else(|| refused("the ClientHello is malformed"));
-        let checked = hello.and_then(|hello| match hello.status_request() {
-            Ok(_) => Ok(hello),
-            Err(_) => Err(refused("the client's status_request is malformed")),
-        });
-        match checked {
-            Ok(hello) => self.hello = hello,
-            Err(failure) => {
-                output.extend(failure.plain_alert());
-                return Err(failure);
-            }
+    /// Reads the hello as soon as it is whole, before rustls does: what is wrong with
+    /// `status_request` is told as OpenSSL tells it.
+    fn read_hello(&mut self, output: &mut Vec<u8>) -> Result<(), Failure> {
+        let Some(hello) = ClientHello::from_records(&self.seen) else { return Ok(()) };
+        let checked = hello.status_request();
+        self.hello = hello;
+        if checked.is_err() {
+            let text = "the client's status_request is malformed";
+            let mut failure = Failure::new(alert::DECODE_ERROR, reasons::BAD_EXTENSION, text);
+            output.extend(failure.write_plain_alert());
+            return Err(failure);
         }
+        Ok(())
+    }
+
+    fn accepted(&mut self, accepted: Accepted<Tcp>) -> Result<Progress, Failure> {
         self.state = State::Accepted(accepted);
         Ok(Progress::Hello)
     }
@@ -319,8 +317,10 @@ impl Server {
                 let identity = verify.presented_identity()?.identity.clone().into_owned();
                 verify.continue_with(Ok(VerifiedIdentity::assertion(identity)), output)?
             }
-            Err(failure) => {
-                let _ = verify.continue_with(Err(failure.as_rustls()), output);
+            Err(mut failure) => {
+                let error = failure.as_rustls();
+                failure.sent = Failure::from(error.clone()).sent;
+                let _ = verify.continue_with(Err(error), output);
                 return Err(failure);
             }
         };

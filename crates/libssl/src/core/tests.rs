@@ -1,1 +1,326 @@
-//! The engine against itself, in memory.
+//! The engine against itself, in memory: both versions, status, resumption, refusals.
+
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::crypto::TicketProducer;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
+use rustls_aws_lc_rs::{DEFAULT_KEY_PROVIDER, DEFAULT_PROVIDER};
+
+use super::connection::{Connection, Presented, Request, Step};
+use super::credentials::Credential;
+use super::failure::{Failure, alert};
+use super::server::Choice;
+use super::sessions::ClientSession;
+use super::settings::{Settings, TLS1_2, TLS1_3, VERIFY_PEER};
+use super::status::{OCSP, client_verdict};
+use super::traffic::Received;
+use crate::sys::reasons;
+use certstatus::handshake::ClientDecision;
+
+const STAPLE: &[u8] = b"what the server staples";
+
+fn credential() -> Arc<Credential> {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let key = Arc::from(DEFAULT_KEY_PROVIDER.load_private_key(der).unwrap());
+    Arc::new(Credential::new(certificate.der().to_vec(), Vec::new(), key, 0))
+}
+
+fn settings(version: i32, change: impl FnOnce(&mut Settings)) -> Arc<Settings> {
+    let mut settings = Arc::new(Settings::default());
+    Settings::change(&mut settings, |settings| {
+        settings.min_version = version;
+        settings.max_version = version;
+        change(settings);
+    });
+    settings
+}
+
+/// What the two programs do in the callbacks, and what they saw.
+struct Pair {
+    client: Connection,
+    server: Connection,
+    server_settings: Arc<Settings>,
+    sessions: Arc<dyn StoresServerSessions>,
+    ticketer: Option<Arc<dyn TicketProducer>>,
+    staple: Option<Arc<[u8]>>,
+    /// What the client answers about the staple.
+    decision: ClientDecision,
+    seen_staple: Option<Vec<u8>>,
+    verified: usize,
+    credentials_asked: usize,
+}
+
+impl Pair {
+    fn new(client: &Settings, server: Arc<Settings>, session: Option<ClientSession>) -> Self {
+        let mut pair = Self {
+            client: Connection::default(),
+            server: Connection::default(),
+            server_settings: server,
+            sessions: ServerSessionMemoryCache::new(8),
+            ticketer: None,
+            staple: Some(STAPLE.into()),
+            decision: ClientDecision::Accept,
+            seen_staple: None,
+            verified: 0,
+            credentials_asked: 0,
+        };
+        pair.client.start_client(client, Some("localhost"), session, None).unwrap();
+        pair.server.start_server();
+        pair
+    }
+
+    fn answer_client(&mut self, request: Request) -> Step {
+        let Request::Verify(Presented { chain, staple }) = request else {
+            panic!("a client is asked to verify: {request:?}");
+        };
+        assert_eq!(chain.len(), 1);
+        self.verified += 1;
+        self.seen_staple = staple;
+        self.client.verified(client_verdict(self.decision))
+    }
+
+    fn answer_server(&mut self, request: Request) -> Step {
+        match request {
+            Request::Hello => {
+                assert_eq!(self.server.hello().unwrap().server_name(), Some(&b"localhost"[..]));
+                let choice = Choice {
+                    settings: self.server_settings.clone(),
+                    alpn: None,
+                    sessions: Some(self.sessions.clone()),
+                    ticketer: self.ticketer.clone(),
+                    key_log: None,
+                };
+                self.server.choose(choice)
+            }
+            Request::Credentials => {
+                self.credentials_asked += 1;
+                let asked = self.server.hello().unwrap().status_request().unwrap();
+                let staple = self.staple.clone().filter(|_| asked.is_some());
+                self.server.authenticate(self.server_settings.clone(), None, staple)
+            }
+            Request::Verify(presented) => {
+                assert_eq!(presented.chain.len(), 1);
+                self.verified += 1;
+                self.server.verified(Ok(()))
+            }
+        }
+    }
+
+    /// Lets the bytes flow, `size` at a time to the server, until both sides rest.
+    fn run(&mut self, size: usize) -> (Result<(), Failure>, Result<(), Failure>) {
+        let (mut of_client, mut of_server) = (Ok(()), Ok(()));
+        for _ in 0..2000 {
+            let mut step = self.client.advance();
+            while let Step::Call(request) = step {
+                step = self.answer_client(request);
+            }
+            if let Step::Failed(failure) = step {
+                of_client = Err(failure);
+            }
+            let count = self.client.output.len().min(size);
+            let sent: Vec<u8> = self.client.output.drain(..count).collect();
+            self.server.input.extend(&sent);
+            let mut step = self.server.advance();
+            while let Step::Call(request) = step {
+                step = self.answer_server(request);
+            }
+            if let Step::Failed(failure) = step {
+                of_server = Err(failure);
+            }
+            let answer = std::mem::take(&mut self.server.output);
+            self.client.input.extend(&answer);
+            if count == 0 && answer.is_empty() && self.client.output.is_empty() {
+                break;
+            }
+        }
+        (of_client, of_server)
+    }
+
+    /// Sends a line each way.
+    fn talk(&mut self) {
+        self.server.send(b"from the server").unwrap();
+        let bytes = std::mem::take(&mut self.server.output);
+        self.client.input.extend(&bytes);
+        assert_eq!(self.client.receive(), Ok(Received::Data));
+        assert_eq!(self.client.pending(), b"from the server");
+        self.client.consume(15);
+        self.client.send(b"from the client").unwrap();
+        self.client.close().unwrap();
+        let bytes = std::mem::take(&mut self.client.output);
+        self.server.input.extend(&bytes);
+        assert_eq!(self.server.receive(), Ok(Received::Data));
+        assert_eq!(self.server.pending(), b"from the client");
+        self.server.consume(15);
+        assert_eq!(self.server.receive(), Ok(Received::Closed));
+    }
+
+    fn session(&self) -> Option<ClientSession> {
+        self.client.sessions().unwrap().take_received().pop()
+    }
+}
+
+fn server_settings(version: i32) -> Arc<Settings> {
+    settings(version, |settings| settings.credentials = Arc::new([credential()]))
+}
+
+#[test]
+fn a_staple_is_sent_when_it_is_asked_for_and_only_then() {
+    for version in [TLS1_2, TLS1_3] {
+        for asked in [true, false] {
+            let client = settings(version, |s| s.status_type = if asked { OCSP } else { -1 });
+            let mut pair = Pair::new(&client, server_settings(version), None);
+            assert_eq!(pair.run(usize::MAX), (Ok(()), Ok(())));
+            assert_eq!(pair.seen_staple.as_deref(), asked.then_some(STAPLE));
+            assert_eq!(pair.client.version(), Some(version));
+            assert_eq!((pair.verified, pair.credentials_asked), (1, 1));
+            pair.talk();
+        }
+    }
+}
+
+#[test]
+fn bytes_arrive_one_by_one() {
+    for version in [TLS1_2, TLS1_3] {
+        let client = settings(version, |settings| settings.status_type = OCSP);
+        let mut pair = Pair::new(&client, server_settings(version), None);
+        assert_eq!(pair.run(1), (Ok(()), Ok(())));
+        assert_eq!(pair.seen_staple.as_deref(), Some(STAPLE));
+    }
+}
+
+#[test]
+fn a_rejected_staple_is_told_with_its_alert() {
+    for version in [TLS1_2, TLS1_3] {
+        let client = settings(version, |settings| settings.status_type = OCSP);
+        let mut pair = Pair::new(&client, server_settings(version), None);
+        pair.decision = ClientDecision::Reject;
+        let (of_client, of_server) = pair.run(usize::MAX);
+        assert_eq!(of_client.unwrap_err().reason, reasons::INVALID_STATUS_RESPONSE);
+        let of_server = of_server.unwrap_err();
+        assert_eq!(of_server.reason, reasons::TLSV1_BAD_CERTIFICATE_STATUS_RESPONSE);
+    }
+}
+
+#[test]
+fn a_failed_status_callback_is_an_internal_error_where_no_keys_exist() {
+    for (version, told) in [
+        (TLS1_2, reasons::TLSV1_ALERT_INTERNAL_ERROR),
+        (TLS1_3, reasons::TLSV1_BAD_CERTIFICATE_STATUS_RESPONSE),
+    ] {
+        let client = settings(version, |settings| settings.status_type = OCSP);
+        let mut pair = Pair::new(&client, server_settings(version), None);
+        pair.decision = ClientDecision::Error;
+        let (of_client, of_server) = pair.run(usize::MAX);
+        assert_eq!(of_client.unwrap_err().reason, reasons::OCSP_CALLBACK_FAILURE);
+        assert_eq!(of_server.unwrap_err().reason, told);
+    }
+}
+
+#[test]
+fn a_resumption_asks_for_nothing() {
+    for version in [TLS1_2, TLS1_3] {
+        for tickets in [true, false] {
+            let client = settings(version, |settings| settings.status_type = OCSP);
+            let server = server_settings(version);
+            let mut first = Pair::new(&client, server.clone(), None);
+            first.ticketer = tickets.then(|| DEFAULT_PROVIDER.ticketer_factory.ticketer().unwrap());
+            assert_eq!(first.run(usize::MAX), (Ok(()), Ok(())));
+            first.talk();
+            let session = first.session();
+            assert!(session.is_some(), "{version:x} {tickets}");
+
+            let mut second = Pair::new(&client, server, session);
+            second.sessions = first.sessions.clone();
+            second.ticketer = first.ticketer.clone();
+            assert_eq!(second.run(usize::MAX), (Ok(()), Ok(())));
+            assert!(second.client.is_resumed() && second.server.is_resumed());
+            assert_eq!((second.verified, second.credentials_asked), (0, 0));
+            assert_eq!(second.seen_staple, None);
+            second.talk();
+        }
+    }
+}
+
+#[test]
+fn a_session_that_is_not_resumed_makes_a_full_handshake() {
+    for version in [TLS1_2, TLS1_3] {
+        let client = settings(version, |settings| settings.status_type = OCSP);
+        let server = server_settings(version);
+        let mut first = Pair::new(&client, server.clone(), None);
+        assert_eq!(first.run(usize::MAX), (Ok(()), Ok(())));
+        first.talk();
+        // The second server has other sessions.
+        let mut second = Pair::new(&client, server, first.session());
+        assert_eq!(second.run(3), (Ok(()), Ok(())));
+        assert!(!second.client.is_resumed());
+        assert_eq!((second.verified, second.credentials_asked), (1, 1));
+        assert_eq!(second.seen_staple.as_deref(), Some(STAPLE));
+        second.talk();
+    }
+}
+
+#[test]
+fn after_a_hello_retry_request_the_staple_comes_all_the_same() {
+    let client = settings(TLS1_3, |settings| settings.status_type = OCSP);
+    let server = settings(TLS1_3, |settings| {
+        settings.credentials = Arc::new([credential()]);
+        settings.groups = Arc::new([rustls::crypto::kx::NamedGroup::secp384r1]);
+    });
+    let mut first = Pair::new(&client, server.clone(), None);
+    assert_eq!(first.run(usize::MAX), (Ok(()), Ok(())));
+    assert_eq!(first.seen_staple.as_deref(), Some(STAPLE));
+    first.talk();
+    for same_sessions in [true, false] {
+        let mut again = Pair::new(&client, server.clone(), None);
+        assert_eq!(again.run(usize::MAX), (Ok(()), Ok(())));
+        again.talk();
+        let mut second = Pair::new(&client, server.clone(), again.session());
+        if same_sessions {
+            second.sessions = again.sessions.clone();
+        }
+        assert_eq!(second.run(usize::MAX), (Ok(()), Ok(())));
+        assert_eq!(second.client.is_resumed(), same_sessions);
+        assert_eq!(second.credentials_asked, usize::from(!same_sessions));
+        second.talk();
+    }
+}
+
+#[test]
+fn a_client_shows_its_certificate_when_it_is_asked() {
+    for version in [TLS1_2, TLS1_3] {
+        let client = settings(version, |settings| settings.credentials = Arc::new([credential()]));
+        let server = settings(version, |settings| {
+            settings.credentials = Arc::new([credential()]);
+            settings.verify_mode = VERIFY_PEER;
+        });
+        let mut pair = Pair::new(&client, server, None);
+        assert_eq!(pair.run(usize::MAX), (Ok(()), Ok(())));
+        assert_eq!(pair.verified, 2);
+        pair.talk();
+    }
+}
+
+#[test]
+fn a_malformed_status_request_is_a_decode_error() {
+    // A hello of TLS 1.2 whose status_request ends early.
+    let mut body = vec![3, 3];
+    body.extend([7; 32]);
+    body.extend([0, 0, 2, 0xC0, 0x2B, 1, 0]);
+    let extensions = [0, 10, 0, 4, 0, 2, 0, 23, 0, 13, 0, 4, 0, 2, 4, 3, 0, 5, 0, 3, 1, 0, 9];
+    body.extend([0, u8::try_from(extensions.len()).unwrap()]);
+    body.extend(extensions);
+    let mut record = vec![22, 3, 1, 0, u8::try_from(body.len() + 4).unwrap(), 1, 0, 0];
+    record.push(u8::try_from(body.len()).unwrap());
+    record.extend(body);
+
+    let mut server = Connection::default();
+    server.start_server();
+    server.input.extend(&record);
+    assert!(matches!(server.advance(), Step::Failed(_)));
+    assert_eq!(server.output, [21, 3, 3, 0, 2, 2, alert::DECODE_ERROR]);
+}

@@ -140,27 +140,21 @@ impl Traffic {
     }
 }
 
-/// Decrypts as much as there is. None when the peer's close_notify came.
+/// Decrypts one record, as `SSL_read` gives it. None when the peer's close_notify came.
 fn decrypt<Side: SideData>(
-    mut traffic: ReceiveTraffic<Side>,
+    traffic: ReceiveTraffic<Side>,
     input: &mut Input,
     plaintext: &mut Vec<u8>,
 ) -> Result<Option<ReceiveTraffic<Side>>, Failure> {
-    loop {
-        let (next, more) = match traffic.read(input)? {
-            ReceiveTrafficState::Available(mut data) => {
-                plaintext.extend_from_slice(data.data());
-                (after(data.into_next()), true)
-            }
-            ReceiveTrafficState::FlushSender(flush) => (after(flush.into_next()), false),
-            ReceiveTrafficState::ReadMore(next) => (Some(next), false),
-            ReceiveTrafficState::CloseNotify => (None, false),
-        };
-        match next {
-            Some(next) if more => traffic = next,
-            next => return Ok(next),
+    Ok(match traffic.read(input)? {
+        ReceiveTrafficState::Available(mut data) => {
+            plaintext.extend_from_slice(data.data());
+            after(data.into_next())
         }
-    }
+        ReceiveTrafficState::FlushSender(flush) => after(flush.into_next()),
+        ReceiveTrafficState::ReadMore(next) => Some(next),
+        ReceiveTrafficState::CloseNotify => None,
+    })
 }
 
 /// The state after data or a flush was taken. None when the peer's close_notify came.
