@@ -1,8 +1,12 @@
 //! Speed beside the peers: every figure with its peer's from the same run, and their ratio.
 //!
 //! ```text
-//! cargo run --release -p certstatus-benches             the figures
-//! cargo run --release -p certstatus-benches -- --smoke  each once over, to see that they run
+//! cargo run --release -p certstatus-benches                         the figures
+//! cargo run --release -p certstatus-benches -- --smoke              each once over, to see that they run
+//! cargo run --release -p certstatus-benches -- libssl               only the drop-in libssl, which
+//!                                                                   `make libssl` builds
+//! cargo run --release -p certstatus-benches -- libssl --self-check  the same with the system's
+//!                                                                   library in the place of ours
 //! ```
 //!
 //! A goal that is missed is printed as such and fails nothing: a busy machine is no defect.
@@ -18,24 +22,36 @@
 
 mod cache;
 mod handshake;
+mod libssl;
 mod side_by_side;
 mod verify;
 
+use libssl::Sides;
 use side_by_side::Effort;
 
 fn main() {
-    let effort = match std::env::args().nth(1).as_deref() {
-        Some("--smoke") => Effort::SMOKE,
-        _ => Effort::FULL,
-    };
+    let (mut effort, mut sides, mut only_libssl) = (Effort::FULL, Sides::OursAndSystem, false);
+    for argument in std::env::args().skip(1) {
+        match argument.as_str() {
+            "--smoke" => effort = Effort::SMOKE,
+            "--self-check" => sides = Sides::SystemTwice,
+            "libssl" => only_libssl = true,
+            other => panic!("{other} is no argument: libssl, --self-check and --smoke are"),
+        }
+    }
     println!("Peer: {}\n", openssl::version::version());
-    verify::run(effort);
-    cache::run(effort);
-    handshake::run(effort);
+    if !only_libssl {
+        verify::run(effort);
+        cache::run(effort);
+        handshake::run(effort);
+    }
+    libssl::run(effort, sides);
 }
 
-/// A figure beside its goal: `1.04 (≤ 1.15)`, or with `missed` when it is not reached.
+/// A figure beside its goal: `1.04 (≤ 1.15)`, or with `missed` when it is not reached. What is
+/// printed is what is judged; the last digit is noise as it is.
 fn judged(value: f64, relation: &str, goal: f64) -> String {
+    let value = (value * 100.0).round() / 100.0;
     let reached = if relation == "≤" { value <= goal } else { value >= goal };
     let missed = if reached { "" } else { ", missed" };
     format!("{value:.2} ({relation} {goal}{missed})")

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
-    rounds: usize,
-    per_round: Duration,
+    pub(crate) rounds: usize,
+    pub(crate) per_round: Duration,
 }
 
 impl Effort {
@@ -18,6 +18,11 @@ impl Effort {
     pub(crate) const FULL: Self = Self { rounds: 31, per_round: Duration::from_millis(20) };
     /// To see that everything runs; its figures mean little.
     pub(crate) const SMOKE: Self = Self { rounds: 3, per_round: Duration::from_millis(1) };
+
+    /// Whether the figures mean little.
+    pub(crate) fn is_smoke(self) -> bool {
+        self.rounds <= Self::SMOKE.rounds
+    }
 }
 
 /// Something to time: what it is called and one call of it, which gives the time it took.
@@ -101,7 +106,8 @@ fn nanoseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e9
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The middle one of values, of which there must be some.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -1,0 +1,253 @@
+//! nginx on both libraries, serving 1 KiB over a new connection each, to wrk on the system's.
+//!
+//! Both servers are alive all the time, and wrk loads them in turn. Requests per second are what a
+//! user sees and depend on what else the machine does, wrk included; requests per second of nginx's
+//! CPU time do so less.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use certstatus_lab::KeyKind;
+use tempfile::TempDir;
+
+use crate::side_by_side::Effort;
+
+use super::program::{Library, last_line};
+use super::rounds::middle;
+use super::sample::Sample;
+use super::table::{self, Goal};
+
+/// How long nginx may take until it accepts connections.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Clock ticks per second in `/proc/PID/stat`; the same on every Linux.
+const TICKS: f64 = 100.0;
+
+/// Loads nginx on both libraries, where nginx and wrk are installed.
+pub(super) fn run(libraries: &[Library; 2], effort: Effort) {
+    let (Some(nginx), Some(wrk)) = (find("nginx"), find("wrk")) else {
+        println!("nginx: not measured, for that takes `apt-get install nginx-light wrk`.\n");
+        return;
+    };
+    let (rounds, seconds) = if effort.is_smoke() { (1, 1) } else { (5, 2) };
+    table::head(&format!(
+        "nginx, one process, 1 KiB over a new connection each, {rounds} × {seconds} s of wrk"
+    ));
+    for key in [KeyKind::EcdsaP256, KeyKind::Rsa2048] {
+        let sample = Sample::new(key);
+        // wrk resumes where it can.
+        for (name, tickets) in [("full", "off"), ("resumed", "on")] {
+            let start = |library| Nginx::start(&nginx, library, &sample, tickets);
+            let [ours, system] = libraries.each_ref().map(start);
+            let system = system.unwrap_or_else(|failure| panic!("nginx on OpenSSL: {failure}"));
+            let label = format!("{key} {name}");
+            load(&label, ours, &system, |nginx| nginx.load(&wrk, seconds), rounds);
+        }
+    }
+    println!();
+}
+
+/// What one load by wrk came to: requests per second, and per second of nginx's CPU time.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    per_second: f64,
+    per_cpu_second: f64,
+}
+
+fn load(
+    label: &str,
+    ours: Result<Nginx, String>,
+    system: &Nginx,
+    load: impl Fn(&Nginx) -> Result<Load, String>,
+    rounds: usize,
+) {
+    let mut our_loads = ours.as_ref().map(|_| Vec::new()).map_err(Clone::clone);
+    let mut system_loads = Vec::new();
+    for _ in 0..rounds {
+        if let (Ok(nginx), Ok(loads)) = (&ours, &mut our_loads) {
+            match load(nginx) {
+                Ok(done) => loads.push(done),
+                Err(failure) => our_loads = Err(failure),
+            }
+        }
+        system_loads.push(load(system).unwrap_or_else(|e| panic!("nginx on OpenSSL: {e}")));
+    }
+    type Figure = (&'static str, fn(&Load) -> f64);
+    let figures: [Figure; 2] = [
+        ("requests / s", |load| load.per_second),
+        ("requests / s of nginx's CPU", |load| load.per_cpu_second),
+    ];
+    for (name, figure) in figures {
+        let label = format!("{label} {name}");
+        let system: Vec<f64> = system_loads.iter().map(figure).collect();
+        match &our_loads {
+            Ok(loads) => {
+                let ours: Vec<f64> = loads.iter().map(figure).collect();
+                table::values(&label, &ours, &system, Goal::AtLeastOne);
+            }
+            Err(failure) => table::failed(&label, failure, middle(&system)),
+        }
+    }
+}
+
+/// A running nginx; ends with the value.
+#[derive(Debug)]
+struct Nginx {
+    child: Child,
+    stderr: File,
+    port: u16,
+    // Holds its configuration and the file that it serves.
+    _directory: TempDir,
+}
+
+impl Nginx {
+    /// Starts nginx as one process on that library.
+    fn start(
+        program: &Path,
+        library: &Library,
+        sample: &Sample,
+        tickets: &str,
+    ) -> Result<Self, String> {
+        let directory = TempDir::new().expect("a temporary directory");
+        let port = free_port();
+        let config = configuration(directory.path(), port, sample, tickets);
+        std::fs::write(directory.path().join("nginx.conf"), config).expect("a file");
+        std::fs::write(directory.path().join("1k"), [b'x'; 1024]).expect("a file");
+        let stderr = tempfile::tempfile().expect("a temporary file");
+        let mut command = Command::new(program);
+        library.choose(&mut command);
+        let child = command
+            .arg("-p")
+            .arg(directory.path())
+            .args(["-c", "nginx.conf", "-e", "stderr"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr.try_clone().expect("a file handle"))
+            .spawn()
+            .expect("nginx starts");
+        let mut nginx = Self { child, stderr, port, _directory: directory };
+        nginx.wait_until_ready()?;
+        let used = nginx.library();
+        assert!(library.is(&used), "nginx was to run on {library} and runs on {used:?}");
+        Ok(nginx)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), String> {
+        let start = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            if let Some(status) = self.child.try_wait().expect("a child of this process") {
+                return Err(format!("{status}: {}", last_line(&mut self.stderr)));
+            }
+            if start.elapsed() > PATIENCE {
+                return Err("nginx does not accept connections".to_owned());
+            }
+            sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// The libssl that is mapped into the process.
+    fn library(&self) -> String {
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.child.id()));
+        let maps = maps.unwrap_or_default();
+        let mut files = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
+        files.find(|file| file.contains("/libssl.so")).unwrap_or_default().to_owned()
+    }
+
+    /// Has wrk ask as often as it can.
+    fn load(&self, wrk: &Path, seconds: u32) -> Result<Load, String> {
+        let before = self.cpu_seconds();
+        let output = Command::new(wrk)
+            .args(["-t1", "-c16", "-H", "Connection: close"])
+            .arg(format!("-d{seconds}s"))
+            .arg(format!("https://127.0.0.1:{}/1k", self.port))
+            .env_remove("LD_LIBRARY_PATH")
+            .output()
+            .expect("wrk starts");
+        let said = String::from_utf8_lossy(&output.stdout);
+        for trouble in ["Socket errors:", "Non-2xx or 3xx responses:"] {
+            if let Some(line) = said.lines().find(|line| line.trim().starts_with(trouble)) {
+                return Err(format!("wrk: {}", line.trim()));
+            }
+        }
+        let requests = said.lines().find_map(|line| line.trim().split_once(" requests in "));
+        let requests = requests.and_then(|(count, _)| count.parse::<f64>().ok());
+        let per_second = said.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:"));
+        let per_second = per_second.and_then(|rate| rate.trim().parse::<f64>().ok());
+        match (requests, per_second) {
+            (Some(requests), Some(per_second)) if requests > 0.0 => {
+                let per_cpu_second = requests / (self.cpu_seconds() - before);
+                Ok(Load { per_second, per_cpu_second })
+            }
+            _ => Err("wrk got no answer".to_owned()),
+        }
+    }
+
+    /// CPU time of the process so far, its own and the kernel's.
+    fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let stat = stat.unwrap_or_default();
+        // Behind the name, which is in brackets: fields 3 and on, of which 14 and 15 are the times.
+        let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+        let times = fields.split(' ').skip(11).take(2);
+        times.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // Both fail when it has ended, and then all is well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn configuration(directory: &Path, port: u16, sample: &Sample, tickets: &str) -> String {
+    let directory = directory.display();
+    let mut temporary = String::new();
+    for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+        // Writing to a String does not fail.
+        let _ = writeln!(temporary, "    {kind}_temp_path {directory}/{kind};");
+    }
+    format!(
+        "daemon off;
+master_process off;
+error_log stderr warn;
+pid {directory}/nginx.pid;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+{temporary}
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_certificate {chain};
+        ssl_certificate_key {key};
+        ssl_session_tickets {tickets};
+        root {directory};
+    }}
+}}
+",
+        chain = sample.chain().display(),
+        key = sample.key().display(),
+    )
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// A program in the path or where servers are kept.
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file())
+}
