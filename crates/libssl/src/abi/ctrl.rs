@@ -67,6 +67,7 @@ static COMMANDS: &[Command] = &[
     both(98, signatures::set_list, signatures::set_list),
     both(101, signatures::set_client, signatures::set_client),
     both(102, signatures::set_client_list, signatures::set_client_list),
+    ssl(108, signatures::peer_hash),
     ssl(110, groups::raw_suites),
     both(117, certificate::set_current, certificate::set_current),
     both(123, context::set_min_version, context::set_min_version),
@@ -76,6 +77,7 @@ static COMMANDS: &[Command] = &[
     ctx(129, status::argument),
     both(130, context::min_version, context::min_version),
     both(131, context::max_version, context::max_version),
+    ssl(132, signatures::own_hash),
     ssl(134, groups::negotiated),
 ];
 

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_int, c_long, c_uchar, c_void};
 
 use rustls::crypto::SignatureScheme;
 
-use crate::abi::arguments::{Handle, Out};
+use crate::abi::arguments::{Handle, Out, int, long};
 use crate::abi::context::HasSettings;
 use crate::abi::groups::numbers;
 use crate::abi::guard::exported;
@@ -61,6 +61,28 @@ fn store(
     1
 }
 
+/// `SSL_CTRL_GET_PEER_SIGNATURE_NID`: writes the hash that the peer has signed with.
+pub(crate) fn peer_hash(ssl: &Ssl, _: c_long, out: *mut c_void) -> c_long {
+    write(out, hash(ssl.lock().connection.signatures.peer()))
+}
+
+/// `SSL_CTRL_GET_SIGNATURE_NID`: writes the hash that this side has signed with.
+pub(crate) fn own_hash(ssl: &Ssl, _: c_long, out: *mut c_void) -> c_long {
+    write(out, hash(ssl.lock().connection.signatures.own()))
+}
+
+fn hash(id: Option<SignatureScheme>) -> Option<c_int> {
+    Some(by_id(id?)?.hash_nid)
+}
+
+fn kind(id: Option<SignatureScheme>) -> Option<c_int> {
+    Some(by_id(id?)?.key_nid)
+}
+
+fn write(out: *mut c_void, nid: Option<c_int>) -> c_long {
+    long(nid.is_some_and(|nid| Out::from_void(out).set(nid)))
+}
+
 /// Where `SSL_get_sigalgs` and its like write what they say of a scheme.
 struct Facts {
     key: Out<c_int>,
@@ -109,6 +131,16 @@ fn shared(state: &SslState) -> Vec<SignatureScheme> {
 }
 
 exported! {
+    fn SSL_get_peer_signature_type_nid(ssl: Handle<Ssl>, out: Out<c_int>) -> c_int => 0, {
+        let nid = ssl.get().and_then(|ssl| kind(ssl.lock().connection.signatures.peer()));
+        int(nid.is_some_and(|nid| out.set(nid)))
+    }
+
+    fn SSL_get_signature_type_nid(ssl: Handle<Ssl>, out: Out<c_int>) -> c_int => 0, {
+        let nid = ssl.get().and_then(|ssl| kind(ssl.lock().connection.signatures.own()));
+        int(nid.is_some_and(|nid| out.set(nid)))
+    }
+
     fn SSL_get_sigalgs(
         ssl: Handle<Ssl>,
         at: c_int,

@@ -18,7 +18,7 @@ use super::failure::Failure;
 use super::sessions::{ClientSession, ConnectionSessions};
 use super::settings::Settings;
 use super::status;
-use super::verify::OfServer;
+use super::verify::{OfServer, Signatures};
 use crate::sys::reasons;
 
 /// A handshake under way.
@@ -51,6 +51,7 @@ impl Client {
         name: Option<&str>,
         session: Option<ClientSession>,
         key_log: Option<Arc<CollectedKeys>>,
+        signatures: Arc<Signatures>,
         output: &mut Vec<u8>,
     ) -> Result<Self, Failure> {
         let provider = settings.provider();
@@ -64,10 +65,12 @@ impl Client {
         let credentials = Arc::new(ClientCredentials::new(
             Arc::clone(&settings.credentials),
             settings.signing_schemes(false),
+            Arc::clone(&signatures),
         ));
         let verifier = OfServer {
             request_ocsp: settings.status_type == status::OCSP,
             schemes: settings.accepted_schemes(false),
+            signatures,
         };
         let mut config = ClientConfig::builder(provider)
             .dangerous()

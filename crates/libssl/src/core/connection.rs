@@ -18,6 +18,7 @@ use super::server::{self, Choice, Server};
 use super::sessions::{ClientSession, ConnectionSessions};
 use super::settings::{Settings, TLS1_2, TLS1_3};
 use super::traffic::{Received, Traffic};
+use super::verify::Signatures;
 use crate::sys::reasons;
 
 /// The certificates that the peer has shown, in DER, its own first; and what it stapled to it.
@@ -61,6 +62,8 @@ pub(crate) struct Connection {
     state: State,
     tls13: Option<bool>,
     resumed: bool,
+    /// What the handshake was signed with.
+    pub(crate) signatures: Arc<Signatures>,
     sessions: Option<Arc<ConnectionSessions>>,
     /// The ClientHello of a server whose handshake is complete.
     offered: Option<ClientHello>,
@@ -85,7 +88,8 @@ impl Connection {
         session: Option<ClientSession>,
         key_log: Option<Arc<CollectedKeys>>,
     ) -> Result<(), Failure> {
-        let client = Client::start(settings, name, session, key_log, &mut self.output)?;
+        let signatures = Arc::clone(&self.signatures);
+        let client = Client::start(settings, name, session, key_log, signatures, &mut self.output)?;
         self.sessions = Some(client.sessions());
         self.state = State::Client(Box::new(client));
         Ok(())
@@ -93,7 +97,7 @@ impl Connection {
 
     /// Starts as a server.
     pub(crate) fn start_server(&mut self) {
-        self.state = State::Server(Box::new(Server::start()));
+        self.state = State::Server(Box::new(Server::start(Arc::clone(&self.signatures))));
     }
 
     /// Whether a handshake has been started.
@@ -198,6 +202,21 @@ impl Connection {
     pub(crate) fn refuse(&mut self, mut failure: Failure) -> Step {
         self.output.extend(failure.write_plain_alert());
         self.fail(failure)
+    }
+
+    /// Ends the connection with a failure of the transport. As long as no keys exist the peer is
+    /// told; rustls has no way to encrypt an alert of this kind.
+    pub(crate) fn end(&mut self, mut failure: Failure) -> Failure {
+        let plain = match &self.state {
+            State::Client(client) => client.tls13().is_none(),
+            State::Server(server) => !server.has_answered(),
+            _ => false,
+        };
+        if plain {
+            self.output.extend(failure.write_plain_alert());
+        }
+        self.fail(failure.clone());
+        failure
     }
 
     fn out_of_order(&mut self) -> Step {

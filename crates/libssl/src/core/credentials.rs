@@ -15,6 +15,8 @@ use rustls::error::{Error, PeerIncompatible};
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use rustls::server::{ClientHello, ServerCredentialResolver};
 
+use super::verify::Signatures;
+
 /// One certificate with its chain and its key.
 #[derive(Debug)]
 pub(crate) struct Credential {
@@ -88,13 +90,18 @@ fn in_common(own: &[SignatureScheme], peers: &[SignatureScheme]) -> Vec<Signatur
 pub(crate) struct ClientCredentials {
     credentials: Arc<[Arc<Credential>]>,
     schemes: Vec<SignatureScheme>,
+    signatures: Arc<Signatures>,
     asked: AtomicBool,
 }
 
 impl ClientCredentials {
     /// The certificates to choose from, and the schemes to sign with.
-    pub(crate) fn new(credentials: Arc<[Arc<Credential>]>, schemes: Vec<SignatureScheme>) -> Self {
-        Self { credentials, schemes, asked: AtomicBool::new(false) }
+    pub(crate) fn new(
+        credentials: Arc<[Arc<Credential>]>,
+        schemes: Vec<SignatureScheme>,
+        signatures: Arc<Signatures>,
+    ) -> Self {
+        Self { credentials, schemes, signatures, asked: AtomicBool::new(false) }
     }
 
     /// Whether the server has asked.
@@ -107,7 +114,9 @@ impl ClientCredentialResolver for ClientCredentials {
     fn resolve(&self, request: &CredentialRequest<'_>) -> Option<SelectedCredential> {
         self.asked.store(true, Ordering::Relaxed);
         let schemes = in_common(&self.schemes, request.signature_schemes());
-        choose(&self.credentials, &schemes)?.select(&schemes, None)
+        let selected = choose(&self.credentials, &schemes)?.select(&schemes, None)?;
+        self.signatures.signs(selected.signer.scheme());
+        Some(selected)
     }
 
     fn supported_certificate_types(&self) -> &'static [CertificateType] {
@@ -123,6 +132,8 @@ pub(crate) struct ServerCredentials {
     pub(crate) credentials: Arc<[Arc<Credential>]>,
     /// The schemes to sign with.
     pub(crate) schemes: Vec<SignatureScheme>,
+    /// Told of the signature.
+    pub(crate) signatures: Arc<Signatures>,
     pub(crate) staple: Option<Arc<[u8]>>,
 }
 
@@ -134,6 +145,7 @@ impl ServerCredentialResolver for ServerCredentials {
         let schemes = in_common(&self.schemes, hello.signature_schemes());
         choose(&self.credentials, &schemes)
             .and_then(|credential| credential.select(&schemes, self.staple.as_ref()))
+            .inspect(|selected| self.signatures.signs(selected.signer.scheme()))
             .ok_or_else(|| PeerIncompatible::NoSignatureSchemesInCommon.into())
     }
 }

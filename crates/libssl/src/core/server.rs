@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustls::crypto::TicketProducer;
 use rustls::crypto::VerifiedIdentity;
 use rustls::enums::ApplicationProtocol;
+use rustls::error::Error;
 use rustls::server::{
     Accepted, NoServerSessionStorage, PreferServerOrder, ServerCredentialResolver, ServerHandshake,
     ServerSide, StoresServerSessions, Tls13Tickets,
@@ -27,7 +28,7 @@ use super::settings::{
     OP_CIPHER_SERVER_PREFERENCE, OP_NO_TICKET, Settings, TLS1_2, TLS1_3,
     VERIFY_FAIL_IF_NO_PEER_CERT, VERIFY_PEER,
 };
-use super::verify::OfClient;
+use super::verify::{OfClient, Signatures};
 use crate::sys::reasons;
 
 /// A handshake under way.
@@ -39,6 +40,7 @@ pub(crate) struct Server {
     pending: Input,
     hello: ClientHello,
     choice: Option<Choice>,
+    signatures: Arc<Signatures>,
     /// How much of the answer was sent before the handshake turned out to be a full one.
     sent: usize,
 }
@@ -78,8 +80,9 @@ pub(crate) struct Choice {
 }
 
 impl Server {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(signatures: Arc<Signatures>) -> Self {
         Self {
+            signatures,
             state: State::Hello(ServerHandshake::start()),
             seen: Vec::new(),
             pending: Input::default(),
@@ -92,6 +95,11 @@ impl Server {
     /// The ClientHello, once [`Progress::Hello`] was there.
     pub(crate) fn hello(&self) -> &ClientHello {
         &self.hello
+    }
+
+    /// Whether anything of the answer was written: keys may exist.
+    pub(crate) fn has_answered(&self) -> bool {
+        !matches!(self.state, State::Hello(_) | State::Accepted(_) | State::Credentials(_))
     }
 
     /// Whether this handshake speaks TLS 1.3 under `settings`.
@@ -146,7 +154,7 @@ impl Server {
                 Ok(Progress::Credentials)
             }
             State::Running(needs) => {
-                let next = needs.process(input, output)?;
+                let next = needs.process(input, output).map_err(|error| told(error, output))?;
                 self.enter(next)
             }
             State::Verify(verify) => {
@@ -252,11 +260,13 @@ impl Server {
         };
         let credentials = Arc::clone(&settings.credentials);
         let schemes = settings.signing_schemes(true);
+        let signatures = Arc::clone(&self.signatures);
         if let Some(choice) = &mut self.choice {
             choice.settings = settings;
             choice.alpn = alpn;
         }
-        let config = self.config(Arc::new(ServerCredentials { credentials, schemes, staple }))?;
+        let config =
+            self.config(Arc::new(ServerCredentials { credentials, schemes, signatures, staple }))?;
         let mut answer = Vec::new();
         let accepted = match accepted {
             Some(accepted) => accepted,
@@ -345,6 +355,7 @@ impl Server {
             mandatory: settings.verify_mode & VERIFY_FAIL_IF_NO_PEER_CERT != 0,
             names: settings.client_ca.iter().map(|name| name.clone().into()).collect(),
             schemes: settings.accepted_schemes(true),
+            signatures: Arc::clone(&self.signatures),
         };
         let mut config = ServerConfig::builder(settings.provider())
             .with_client_cert_verifier(Arc::new(verifier))
@@ -364,6 +375,22 @@ impl Server {
         }
         Ok(Arc::new(config))
     }
+}
+
+/// The failure of an error that rustls has told the peer.
+///
+/// A client of TLS 1.2 without a certificate is told handshake_failure (RFC 5246, 7.4.6); rustls
+/// says certificate_required, which is of TLS 1.3.
+fn told(error: Error, output: &mut [u8]) -> Failure {
+    const CERTIFICATE_REQUIRED: [u8; 7] = [21, 3, 3, 0, 2, 2, 116];
+    let mut failure = Failure::from(error);
+    if let Some(record) = output.last_chunk_mut::<7>()
+        && *record == CERTIFICATE_REQUIRED
+    {
+        record[6] = alert::HANDSHAKE_FAILURE;
+        failure.sent = Some(alert::HANDSHAKE_FAILURE);
+    }
+    failure
 }
 
 fn presented(verify: &VerifyPeerIdentity<ServerSide, Tcp>) -> Result<Presented, Failure> {

@@ -3,6 +3,7 @@
 
 use std::hash::Hasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use rustls::client::danger::{
     HandshakeSignatureValid, ServerIdentity, ServerVerifier, SignatureVerificationInput,
@@ -13,6 +14,37 @@ use rustls::server::danger::{ClientIdentity, ClientVerifier};
 use rustls::{DistinguishedName, SignerPublicKey};
 use rustls_aws_lc_rs::SUPPORTED_SIG_ALGS;
 
+/// The schemes of a handshake's signatures; 0, which is none, until there is one.
+#[derive(Debug, Default)]
+pub(crate) struct Signatures {
+    peer: AtomicU16,
+    own: AtomicU16,
+}
+
+impl Signatures {
+    /// What the peer has signed with.
+    pub(crate) fn peer(&self) -> Option<SignatureScheme> {
+        Self::scheme(&self.peer)
+    }
+
+    /// What this side signs with.
+    pub(crate) fn own(&self) -> Option<SignatureScheme> {
+        Self::scheme(&self.own)
+    }
+
+    /// Keeps what this side signs with.
+    pub(crate) fn signs(&self, scheme: SignatureScheme) {
+        self.own.store(scheme.into(), Ordering::Relaxed);
+    }
+
+    fn scheme(number: &AtomicU16) -> Option<SignatureScheme> {
+        match number.load(Ordering::Relaxed) {
+            0 => None,
+            number => Some(SignatureScheme(number)),
+        }
+    }
+}
+
 /// Checks signatures, for a client.
 #[derive(Debug)]
 pub(crate) struct OfServer {
@@ -20,6 +52,8 @@ pub(crate) struct OfServer {
     pub(crate) request_ocsp: bool,
     /// The schemes to accept, in order of preference.
     pub(crate) schemes: Vec<SignatureScheme>,
+    /// Told of each signature.
+    pub(crate) signatures: Arc<Signatures>,
 }
 
 impl ServerVerifier for OfServer {
@@ -34,14 +68,14 @@ impl ServerVerifier for OfServer {
         &self,
         input: &SignatureVerificationInput<'_>,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_signature(input, &self.schemes)
+        verify_signature(input, &self.schemes, &self.signatures)
     }
 
     fn verify_tls13_signature(
         &self,
         input: &SignatureVerificationInput<'_>,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(input, &self.schemes)
+        verify_tls13_signature(input, &self.schemes, &self.signatures)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -63,6 +97,8 @@ pub(crate) struct OfClient {
     pub(crate) names: Arc<[DistinguishedName]>,
     /// The schemes to accept, in order of preference.
     pub(crate) schemes: Vec<SignatureScheme>,
+    /// Told of each signature.
+    pub(crate) signatures: Arc<Signatures>,
 }
 
 impl ClientVerifier for OfClient {
@@ -77,14 +113,14 @@ impl ClientVerifier for OfClient {
         &self,
         input: &SignatureVerificationInput<'_>,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_signature(input, &self.schemes)
+        verify_signature(input, &self.schemes, &self.signatures)
     }
 
     fn verify_tls13_signature(
         &self,
         input: &SignatureVerificationInput<'_>,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(input, &self.schemes)
+        verify_tls13_signature(input, &self.schemes, &self.signatures)
     }
 
     fn root_hint_subjects(&self) -> Arc<[DistinguishedName]> {
@@ -108,6 +144,7 @@ impl ClientVerifier for OfClient {
 fn verify_tls13_signature(
     input: &SignatureVerificationInput<'_>,
     accepted: &[SignatureScheme],
+    signatures: &Signatures,
 ) -> Result<HandshakeSignatureValid, Error> {
     match input.signature.scheme {
         SignatureScheme::RSA_PKCS1_SHA1
@@ -116,7 +153,7 @@ fn verify_tls13_signature(
         | SignatureScheme::RSA_PKCS1_SHA512 => {
             Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into())
         }
-        _ => verify_signature(input, accepted),
+        _ => verify_signature(input, accepted, signatures),
     }
 }
 
@@ -127,6 +164,7 @@ fn verify_tls13_signature(
 fn verify_signature(
     input: &SignatureVerificationInput<'_>,
     accepted: &[SignatureScheme],
+    signatures: &Signatures,
 ) -> Result<HandshakeSignatureValid, Error> {
     let SignerPublicKey::X509(certificate) = input.signer else {
         return Err(CertificateError::BadEncoding.into());
@@ -143,6 +181,7 @@ fn verify_signature(
         .iter()
         .find(|candidate| candidate.public_key_alg_id().as_ref() == algorithm)
         .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
+    signatures.peer.store(input.signature.scheme.into(), Ordering::Relaxed);
     fitting
         .verify_signature(key, input.message, input.signature.signature())
         .map(|()| HandshakeSignatureValid::assertion())
