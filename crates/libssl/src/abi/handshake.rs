@@ -129,7 +129,6 @@ pub(crate) fn fail(ssl: &Arc<Ssl>, function: &'static CStr, failure: &Failure) -
             // As in OpenSSL, the peer has closed its direction with a fatal alert.
             let mut state = ssl.lock();
             state.shutdown |= RECEIVED_SHUTDOWN;
-            state.close_notify = true;
             drop(state);
             notify::tell(ssl, Event::AlertRead(notify::FATAL, alert));
         } else if let Some(alert) = failure.sent {
@@ -384,7 +383,9 @@ fn authenticate(ssl: &Arc<Ssl>) -> Answered {
             _ => return wait(ssl, Want::X509Lookup),
         }
     }
-    if let Err(failure) = choose_certificate(&mut ssl.lock()) {
+    // The lock is released before the failure locks again.
+    let chosen = choose_certificate(&mut ssl.lock());
+    if let Err(failure) = chosen {
         return refuse(ssl, failure);
     }
     let staple = match status::decide(ssl) {

@@ -56,7 +56,6 @@ fn read(
                 }
                 Ok(Received::Closed) => {
                     state.shutdown |= RECEIVED_SHUTDOWN;
-                    state.close_notify = true;
                     state.want = Want::Nothing;
                     drop(state);
                     notify::tell(ssl, Event::AlertRead(WARNING, CLOSE_NOTIFY));
@@ -73,7 +72,7 @@ fn read(
         // What receiving has left to send, an answer to a KeyUpdate, may wait for the next write.
         let _ = transport::flush(ssl);
         if let Err(blocked) = transport::fill(ssl, function) {
-            let ended = blocked == Blocked::Failed && ssl.lock().shutdown & RECEIVED_SHUTDOWN != 0;
+            let ended = blocked == Blocked::Failed && ssl.lock().eof;
             return Err(if ended { 0 } else { -1 });
         }
     }
@@ -156,16 +155,13 @@ fn shutdown(ssl: &Arc<Ssl>, function: &'static CStr) -> c_int {
             error::raise(function, reasons::UNINITIALIZED, None);
             return -1;
         }
-        if state.quiet_shutdown != 0 || !state.connection.is_started() {
+        if state.quiet_shutdown != 0 {
             state.shutdown = SENT_SHUTDOWN | RECEIVED_SHUTDOWN;
             return 1;
         }
         if !state.connection.is_complete() {
-            let failed = state.connection.failure().is_some();
             drop(state);
-            if !failed {
-                error::raise(function, reasons::SHUTDOWN_WHILE_IN_INIT, None);
-            }
+            error::raise(function, reasons::SHUTDOWN_WHILE_IN_INIT, None);
             return -1;
         }
     }
@@ -202,7 +198,6 @@ fn await_close(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
             Ok(Received::Closed) => {
                 let mut state = ssl.lock();
                 state.shutdown |= RECEIVED_SHUTDOWN;
-                state.close_notify = true;
                 drop(state);
                 notify::tell(ssl, Event::AlertRead(WARNING, CLOSE_NOTIFY));
                 return Ok(());
@@ -285,7 +280,7 @@ fn error_of(ssl: &Ssl, value: c_int) -> c_int {
             Want::Writing => state.wbio.clone(),
             _ => None,
         };
-        let closed = state.shutdown & RECEIVED_SHUTDOWN != 0 && state.close_notify;
+        let closed = state.shutdown & RECEIVED_SHUTDOWN != 0;
         (state.want, bio, closed)
     };
     if let Some(bio) = bio {

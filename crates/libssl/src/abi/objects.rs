@@ -85,8 +85,6 @@ pub(crate) struct SslState {
     pub(crate) eof: bool,
     /// `SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN`.
     pub(crate) shutdown: c_int,
-    /// Whether the peer's close_notify was received.
-    pub(crate) close_notify: bool,
     pub(crate) quiet_shutdown: c_int,
     pub(crate) read_ahead: c_int,
     /// How far a write has come that did not finish.
@@ -225,7 +223,6 @@ impl Ssl {
             in_handshake: false,
             eof: false,
             shutdown: 0,
-            close_notify: false,
             quiet_shutdown: shared.quiet_shutdown,
             read_ahead: shared.read_ahead,
             write: WriteProgress::default(),

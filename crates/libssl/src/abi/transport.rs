@@ -4,7 +4,10 @@
 use std::ffi::CStr;
 use std::sync::Arc;
 
+use crate::abi::handshake::fail;
+use crate::abi::io::RECEIVED_SHUTDOWN;
 use crate::abi::objects::{Ssl, Want};
+use crate::core::failure::{Failure, alert};
 use crate::core::settings::OP_IGNORE_UNEXPECTED_EOF;
 use crate::sys::bio::Transfer;
 use crate::sys::error;
@@ -96,19 +99,20 @@ pub(crate) fn fill(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Blocke
     }
 }
 
-/// Notes that the transport has ended without a close_notify.
-fn end(ssl: &Ssl, function: &'static CStr) {
-    const RECEIVED_SHUTDOWN: std::ffi::c_int = 2;
-    let mut state = ssl.lock();
-    state.want = Want::Nothing;
-    state.eof = true;
-    state.connection.input.end();
-    if state.settings.has_option(OP_IGNORE_UNEXPECTED_EOF) && state.connection.is_complete() {
-        state.shutdown |= RECEIVED_SHUTDOWN;
-        state.close_notify = true;
-        return;
-    }
-    state.reported = true;
-    drop(state);
-    error::raise(function, reasons::UNEXPECTED_EOF_WHILE_READING, None);
+/// Ends the connection: the transport has ended without a close_notify.
+fn end(ssl: &Arc<Ssl>, function: &'static CStr) {
+    let failure = {
+        let mut state = ssl.lock();
+        state.want = Want::Nothing;
+        state.eof = true;
+        state.connection.input.end();
+        if state.settings.has_option(OP_IGNORE_UNEXPECTED_EOF) && state.connection.is_complete() {
+            state.shutdown |= RECEIVED_SHUTDOWN;
+            return;
+        }
+        let reason = reasons::UNEXPECTED_EOF_WHILE_READING;
+        let failure = Failure::new(alert::DECODE_ERROR, reason, String::new());
+        state.connection.end(failure)
+    };
+    fail(ssl, function, &failure);
 }

@@ -126,6 +126,7 @@ fn ssl_index() -> c_int {
 
 /// The alert for an outcome of verification: `ssl_x509err2alert` of OpenSSL, by RFC 8446, 6.2.
 fn alert_of(code: c_long) -> u8 {
+    const HANDSHAKE_FAILURE: u8 = 40;
     const BAD_CERTIFICATE: u8 = 42;
     const UNSUPPORTED_CERTIFICATE: u8 = 43;
     const CERTIFICATE_REVOKED: u8 = 44;
@@ -140,6 +141,7 @@ fn alert_of(code: c_long) -> u8 {
             BAD_CERTIFICATE
         }
         26 => UNSUPPORTED_CERTIFICATE,
+        50 => HANDSHAKE_FAILURE,
         7 | 8 => DECRYPT_ERROR,
         10 => CERTIFICATE_EXPIRED,
         23 => CERTIFICATE_REVOKED,

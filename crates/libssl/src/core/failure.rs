@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use rustls::error::{AlertDescription, Error, PeerIncompatible, PeerMisbehaved};
+use rustls::error::{AlertDescription, Error, OtherError, PeerIncompatible, PeerMisbehaved};
 
 use crate::sys::reasons;
 
@@ -21,6 +21,18 @@ pub(crate) struct Failure {
 
 /// `SSL_AD_REASON_OFFSET`: the reason of a received alert is its number and this.
 const ALERT_REASONS: c_int = 1000;
+
+/// A reason that only the program knows.
+#[derive(Debug)]
+struct Unspecified;
+
+impl std::fmt::Display for Unspecified {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the certificate is not acceptable")
+    }
+}
+
+impl std::error::Error for Unspecified {}
 
 /// Alerts of RFC 8446, 6.2 that are sent from here.
 pub(crate) mod alert {
@@ -69,9 +81,13 @@ impl Failure {
             Some(42) => Certificate::BadEncoding,
             Some(44) => Certificate::Revoked,
             Some(45) => Certificate::Expired,
-            Some(46) => Certificate::ApplicationVerificationFailure,
             Some(48) => Certificate::UnknownIssuer,
             Some(51) => Certificate::BadSignature,
+            Some(alert::HANDSHAKE_FAILURE) => {
+                return PeerIncompatible::NoCipherSuitesInCommon.into();
+            }
+            Some(43) => Certificate::InvalidPurpose,
+            Some(46) => Certificate::Other(OtherError::new(Unspecified)),
             Some(116) => {
                 return PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon.into();
             }
