@@ -1,5 +1,7 @@
 //! The symbols of the shared library, held against `exports.toml` and the system's libssl.so.3.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;

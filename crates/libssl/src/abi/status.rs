@@ -152,9 +152,10 @@ pub(crate) fn judge(ssl: &Arc<Ssl>, staple: Option<Vec<u8>>) -> Result<(), Failu
     };
     drop(old);
     let decision = match callback {
-        // SAFETY: the program has set this function for this purpose, with its argument.
         Some(callback) => {
-            status::client_decision(unsafe { callback(Handle::borrowed(ssl), argument.0) })
+            // SAFETY: the program has set this function for this purpose, with its argument.
+            let answer = unsafe { callback(Handle::borrowed(ssl), argument.0) };
+            status::client_decision(answer)
         }
         None => ClientDecision::Accept,
     };

@@ -242,8 +242,8 @@ exported! {
 
     fn SSL_CTX_load_verify_locations(ctx: Handle<Ctx>, file: Text, dir: Text) -> c_int => 0, {
         let Some(store) = store_of(ctx.get()) else { return 0 };
-        // SAFETY: the store is valid; the strings are NULL or strings of C.
         let (file, dir) = (file.as_ptr(), dir.as_ptr());
+        // SAFETY: the store is valid; the strings are NULL or strings of C.
         unsafe { ffi::X509_STORE_load_locations(store.as_ptr(), file, dir) }
     }
 

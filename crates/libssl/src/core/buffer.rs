@@ -43,7 +43,7 @@ impl Input {
             };
             let record = HEADER + usize::from(u16::from_be_bytes([high, low]));
             match rest.get(record..) {
-                Some(next) if next.is_empty() => return HEADER,
+                Some([]) => return HEADER,
                 Some(next) => rest = next,
                 None => return record - rest.len(),
             }

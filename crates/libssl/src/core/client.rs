@@ -36,6 +36,8 @@ enum State {
 }
 
 /// Where a client's handshake stands.
+// A value that lives for one step.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Progress {
     NeedsInput,
     Verify(Presented),

@@ -1,6 +1,5 @@
 //! Certificates and keys of this side, as rustls takes them, and who chooses among them.
 
-use std::fmt;
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -152,56 +151,33 @@ impl ServerCredentialResolver for ServerCredentials {
 
 /// Credentials for finding out whether a handshake resumes a session: they never sign, and a
 /// handshake that gets through without a signature is a resumption.
+#[derive(Debug)]
 pub(crate) struct RefuseToSign {
-    credentials: Arc<[Arc<Credential>]>,
-    schemes: Vec<SignatureScheme>,
-    refused: Arc<AtomicBool>,
-}
-
-impl RefuseToSign {
-    pub(crate) fn new(credentials: Arc<[Arc<Credential>]>, schemes: Vec<SignatureScheme>) -> Self {
-        Self { credentials, schemes, refused: Arc::new(AtomicBool::new(false)) }
-    }
-
-    /// Set once a signature was asked for: the handshake is a full one.
-    pub(crate) fn refused(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.refused)
-    }
-}
-
-impl fmt::Debug for RefuseToSign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RefuseToSign").finish_non_exhaustive()
-    }
+    pub(crate) credentials: Arc<[Arc<Credential>]>,
+    /// The schemes to sign with.
+    pub(crate) schemes: Vec<SignatureScheme>,
 }
 
 impl ServerCredentialResolver for RefuseToSign {
     fn resolve(&self, hello: &ClientHello<'_>) -> Result<SelectedCredential, Error> {
-        // A full handshake may also end before the signature, for want of a common scheme.
         let schemes = in_common(&self.schemes, hello.signature_schemes());
-        let chosen = choose(&self.credentials, &schemes).and_then(|c| {
-            let mut selected = c.select(&schemes, None)?;
-            selected.signer =
-                Box::new(NoSignature(Arc::clone(&self.refused), selected.signer.scheme()));
-            Some(selected)
-        });
-        chosen.ok_or_else(|| {
-            self.refused.store(true, Ordering::Relaxed);
-            Error::NoSuitableCertificate
-        })
+        let mut selected = choose(&self.credentials, &schemes)
+            .and_then(|credential| credential.select(&schemes, None))
+            .ok_or(Error::NoSuitableCertificate)?;
+        selected.signer = Box::new(NoSignature(selected.signer.scheme()));
+        Ok(selected)
     }
 }
 
 #[derive(Debug)]
-struct NoSignature(Arc<AtomicBool>, SignatureScheme);
+struct NoSignature(SignatureScheme);
 
 impl Signer for NoSignature {
     fn sign(self: Box<Self>, _: &[u8]) -> Result<Vec<u8>, Error> {
-        self.0.store(true, Ordering::Relaxed);
         Err(Error::NoSuitableCertificate)
     }
 
     fn scheme(&self) -> SignatureScheme {
-        self.1
+        self.0
     }
 }

@@ -58,6 +58,8 @@ enum State {
 }
 
 /// Where a server's handshake stands.
+// A value that lives for one step.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Progress {
     NeedsInput,
     /// The ClientHello is there: [`Server::choose`] goes on.
@@ -222,8 +224,10 @@ impl Server {
             self.state = State::Credentials(Some(accepted));
             return Ok(Progress::Credentials);
         }
-        let resolver =
-            RefuseToSign::new(Arc::clone(&settings.credentials), settings.signing_schemes(true));
+        let resolver = RefuseToSign {
+            credentials: Arc::clone(&settings.credentials),
+            schemes: settings.signing_schemes(true),
+        };
         let config = self.config(Arc::new(resolver))?;
         let mut answer = Vec::new();
         let tried = accepted.choose_config(config, &mut answer);

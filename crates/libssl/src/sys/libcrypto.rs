@@ -2,7 +2,7 @@
 
 #![allow(non_camel_case_types)]
 
-use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_uchar, c_uint, c_ulong, c_void};
 
 pub(crate) use openssl_sys::*;
 
@@ -80,7 +80,6 @@ unsafe extern "C" {
     -> c_int;
     pub(crate) fn X509_VERIFY_PARAM_get0_peername(param: *const X509_VERIFY_PARAM)
     -> *const c_char;
-    pub(crate) fn X509_chain_up_ref(chain: *mut stack_st_X509) -> *mut stack_st_X509;
     pub(crate) fn X509_check_private_key(cert: *const X509, key: *const EVP_PKEY) -> c_int;
     pub(crate) fn X509_get0_pubkey(cert: *const X509) -> *mut EVP_PKEY;
 
@@ -89,8 +88,6 @@ unsafe extern "C" {
     pub(crate) fn BIO_test_flags(bio: *const BIO, flags: c_int) -> c_int;
     pub(crate) fn BIO_find_type(bio: *mut BIO, kind: c_int) -> *mut BIO;
     pub(crate) fn BIO_get_retry_reason(bio: *mut BIO) -> c_int;
-    pub(crate) fn BIO_method_type(bio: *const BIO) -> c_int;
-    pub(crate) fn BIO_s_file() -> *const BIO_METHOD;
 
     pub(crate) fn PEM_read_bio_X509_AUX(
         bio: *mut BIO,
@@ -104,26 +101,19 @@ unsafe extern "C" {
         info: *const PKCS8_PRIV_KEY_INFO,
         out: *mut *mut c_uchar,
     ) -> c_int;
-    pub(crate) fn i2d_PUBKEY(key: *const EVP_PKEY, out: *mut *mut c_uchar) -> c_int;
     pub(crate) fn ERR_peek_error() -> c_ulong;
     pub(crate) fn ERR_peek_last_error() -> c_ulong;
     pub(crate) fn BIO_new_file(path: *const c_char, mode: *const c_char) -> *mut BIO;
     pub(crate) fn ERR_clear_last_mark() -> c_int;
     pub(crate) fn ERR_set_mark() -> c_int;
     pub(crate) fn ERR_pop_to_mark() -> c_int;
-    pub(crate) fn OPENSSL_sk_dup(stack: *const c_void) -> *mut c_void;
     pub(crate) fn X509_NAME_dup(name: *const X509_NAME) -> *mut X509_NAME;
-    pub(crate) fn X509_subject_name_hash(cert: *mut X509) -> c_ulong;
     pub(crate) fn EVP_PKEY_get_base_id(key: *const EVP_PKEY) -> c_int;
-    pub(crate) fn X509_STORE_set_depth(store: *mut X509_STORE, depth: c_int) -> c_int;
     pub(crate) fn OPENSSL_init_crypto(opts: u64, settings: *const c_void) -> c_int;
-    pub(crate) fn OpenSSL_version_num() -> c_ulong;
     pub(crate) fn X509_VERIFY_PARAM_set_hostflags(param: *mut X509_VERIFY_PARAM, flags: c_uint);
     pub(crate) fn X509_VERIFY_PARAM_set1_host(
         param: *mut X509_VERIFY_PARAM,
         name: *const c_char,
         length: usize,
     ) -> c_int;
-    pub(crate) fn BIO_set_retry_reason(bio: *mut BIO, reason: c_int);
-    pub(crate) fn X509_verify_cert_error_string(code: c_long) -> *const c_char;
 }
