@@ -132,10 +132,10 @@ pub(super) fn memory(contest: &Contest<'_>) {
     println!();
 }
 
-/// Measures cases in rounds of CPU time; twice the usual time, for it is shared by two sides.
+/// Measures cases in rounds of CPU time; twice as many as usual, for two sides share their time.
 fn timed(contest: &Contest<'_>, sample: &Sample, cases: &[Vec<&str>]) -> Vec<Outcome> {
     let Effort { rounds, per_round } = contest.effort;
-    contest.measure(sample.path(), cases, rounds, 2 * per_round.as_millis())
+    contest.measure(sample.path(), cases, 2 * rounds, per_round.as_millis())
 }
 
 fn per_cpu_second(side: &str) -> impl Fn(&Figures) -> f64 {

@@ -40,16 +40,51 @@ pub(super) fn run(libraries: &[Library; 2], effort: Effort) {
     ));
     for key in [KeyKind::EcdsaP256, KeyKind::Rsa2048] {
         let sample = Sample::new(key);
-        // wrk resumes where it can.
-        for (name, tickets) in [("full", "off"), ("resumed", "on")] {
-            let start = |library| Nginx::start(&nginx, library, &sample, tickets);
+        for sessions in [Sessions::Full, Sessions::Resumed] {
+            let start = |library| Nginx::start(&nginx, library, &sample, sessions);
             let [ours, system] = libraries.each_ref().map(start);
             let system = system.unwrap_or_else(|failure| panic!("nginx on OpenSSL: {failure}"));
-            let label = format!("{key} {name}");
+            let label = format!("{key} {}", sessions.name());
             load(&label, ours, &system, |nginx| nginx.load(&wrk, seconds), rounds);
         }
     }
     println!();
+}
+
+/// Whether nginx gives tickets. wrk resumes where it can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sessions {
+    Full,
+    Resumed,
+}
+
+impl Sessions {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Resumed => "resumed",
+        }
+    }
+
+    fn tickets(self) -> &'static str {
+        match self {
+            Self::Full => "off",
+            Self::Resumed => "on",
+        }
+    }
+
+    /// Refuses a figure that is of something else: `log` has a line for each request, `r` where the
+    /// session was resumed.
+    fn check(self, log: &str) -> Result<(), String> {
+        let resumed = log.lines().filter(|line| *line == "r").count();
+        let percent = 100 * resumed / log.lines().count().max(1);
+        let tickets = self.tickets();
+        match self {
+            Self::Full if percent < 1 => Ok(()),
+            Self::Resumed if percent >= 90 => Ok(()),
+            _ => Err(format!("{percent} % of connections resumed, with tickets {tickets}")),
+        }
+    }
 }
 
 /// What one load by wrk came to: requests per second, and per second of nginx's CPU time.
@@ -101,8 +136,9 @@ struct Nginx {
     child: Child,
     stderr: File,
     port: u16,
-    // Holds its configuration and the file that it serves.
-    _directory: TempDir,
+    sessions: Sessions,
+    /// Its configuration, the file that it serves and its log.
+    directory: TempDir,
 }
 
 impl Nginx {
@@ -111,11 +147,11 @@ impl Nginx {
         program: &Path,
         library: &Library,
         sample: &Sample,
-        tickets: &str,
+        sessions: Sessions,
     ) -> Result<Self, String> {
         let directory = TempDir::new().expect("a temporary directory");
         let port = free_port();
-        let config = configuration(directory.path(), port, sample, tickets);
+        let config = configuration(directory.path(), port, sample, sessions);
         std::fs::write(directory.path().join("nginx.conf"), config).expect("a file");
         std::fs::write(directory.path().join("1k"), [b'x'; 1024]).expect("a file");
         let stderr = tempfile::tempfile().expect("a temporary file");
@@ -130,7 +166,7 @@ impl Nginx {
             .stderr(stderr.try_clone().expect("a file handle"))
             .spawn()
             .expect("nginx starts");
-        let mut nginx = Self { child, stderr, port, _directory: directory };
+        let mut nginx = Self { child, stderr, port, sessions, directory };
         nginx.wait_until_ready()?;
         let used = nginx.library();
         assert!(library.is(&used), "nginx was to run on {library} and runs on {used:?}");
@@ -161,6 +197,8 @@ impl Nginx {
 
     /// Has wrk ask as often as it can.
     fn load(&self, wrk: &Path, seconds: u32) -> Result<Load, String> {
+        let log = self.directory.path().join("log");
+        std::fs::write(&log, "").expect("the log, which nginx appends to");
         let before = self.cpu_seconds();
         let output = Command::new(wrk)
             .args(["-t1", "-c16", "-H", "Connection: close"])
@@ -169,6 +207,10 @@ impl Nginx {
             .env_remove("LD_LIBRARY_PATH")
             .output()
             .expect("wrk starts");
+        let cpu_seconds = self.cpu_seconds() - before;
+        // Until the log is written.
+        sleep(Duration::from_millis(300));
+        self.sessions.check(&std::fs::read_to_string(&log).expect("the log"))?;
         let said = String::from_utf8_lossy(&output.stdout);
         for trouble in ["Socket errors:", "Non-2xx or 3xx responses:"] {
             if let Some(line) = said.lines().find(|line| line.trim().starts_with(trouble)) {
@@ -181,8 +223,7 @@ impl Nginx {
         let per_second = per_second.and_then(|rate| rate.trim().parse::<f64>().ok());
         match (requests, per_second) {
             (Some(requests), Some(per_second)) if requests > 0.0 => {
-                let per_cpu_second = requests / (self.cpu_seconds() - before);
-                Ok(Load { per_second, per_cpu_second })
+                Ok(Load { per_second, per_cpu_second: requests / cpu_seconds })
             }
             _ => Err("wrk got no answer".to_owned()),
         }
@@ -207,7 +248,7 @@ impl Drop for Nginx {
     }
 }
 
-fn configuration(directory: &Path, port: u16, sample: &Sample, tickets: &str) -> String {
+fn configuration(directory: &Path, port: u16, sample: &Sample, sessions: Sessions) -> String {
     let directory = directory.display();
     let mut temporary = String::new();
     for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
@@ -221,13 +262,15 @@ error_log stderr warn;
 pid {directory}/nginx.pid;
 events {{ worker_connections 256; }}
 http {{
-    access_log off;
+    log_format resumed '$ssl_session_reused';
+    access_log {directory}/log resumed buffer=64k flush=100ms;
 {temporary}
     server {{
         listen 127.0.0.1:{port} ssl;
         ssl_protocols TLSv1.2 TLSv1.3;
         ssl_certificate {chain};
         ssl_certificate_key {key};
+        ssl_session_cache none;
         ssl_session_tickets {tickets};
         root {directory};
     }}
@@ -235,6 +278,7 @@ http {{
 ",
         chain = sample.chain().display(),
         key = sample.key().display(),
+        tickets = sessions.tickets(),
     )
 }
 
