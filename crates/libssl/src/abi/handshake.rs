@@ -16,7 +16,7 @@ use crate::abi::method::Side;
 use crate::abi::notify::{self, Event};
 use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want};
 use crate::abi::transport::{self, Blocked};
-use crate::abi::{status, verify};
+use crate::abi::{client_ca, status, verify};
 use crate::core::client::{CollectedKeys, chain_of};
 use crate::core::client_hello::extension;
 use crate::core::connection::{Request, Step};
@@ -105,6 +105,7 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
                 };
             }
             Step::Failed(failure) => return fail(ssl, function, &failure),
+            Step::Closed => return closed(ssl),
             Step::WantRead | Step::Call(_) => {
                 // The peer may wait for what is to be sent.
                 match transport::flush(ssl).and_then(|()| transport::fill(ssl, function)) {
@@ -115,6 +116,16 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
             }
         }
     }
+}
+
+/// The peer has closed before its handshake began.
+fn closed(ssl: &Arc<Ssl>) -> Outcome {
+    let mut state = ssl.lock();
+    state.shutdown |= RECEIVED_SHUTDOWN;
+    state.want = Want::Nothing;
+    drop(state);
+    notify::tell(ssl, Event::AlertRead(notify::WARNING, notify::CLOSE_NOTIFY));
+    Outcome::Failed
 }
 
 /// Sends what a failed connection has to say, and queues its error, once.
@@ -154,6 +165,7 @@ fn start(ssl: &Ssl) -> Result<(), Failure> {
     if state.connection.is_started() {
         return Ok(());
     }
+    client_ca::settle(state);
     let keylog = state.ctx.lock().callbacks.keylog;
     state.key_log = keylog.map(|_| Arc::new(CollectedKeys::default()));
     match state.side {
@@ -222,6 +234,10 @@ fn hello(ssl: &Arc<Ssl>) -> Answered {
         let mut state = ssl.lock();
         state.server_stage = ServerStage::ClientHelloDone;
         note_hello(&mut state);
+        drop(state);
+        if let Err(failure) = status::note_request(ssl) {
+            return refuse(ssl, failure);
+        }
     }
     if ssl.lock().server_stage < ServerStage::ServerNameDone {
         if let Err(failure) = server_name_callback(ssl) {
@@ -239,6 +255,7 @@ fn hello(ssl: &Arc<Ssl>) -> Answered {
         return refuse(ssl, failure);
     }
     let mut state = ssl.lock();
+    client_ca::settle(&mut state);
     let choice = {
         let sessions = state.session_ctx.lock();
         let caches = state.settings.session_cache_mode & CACHE_SERVER != 0;
@@ -261,7 +278,6 @@ fn speaks_tls13(state: &SslState) -> bool {
 /// Keeps what the hello says for the program to ask.
 fn note_hello(state: &mut SslState) {
     let Some(hello) = state.connection.hello() else { return };
-    state.status.asked = hello.status_request().ok().flatten();
     state.server_name = hello.server_name().and_then(|name| CString::new(name).ok());
 }
 
@@ -396,6 +412,7 @@ fn authenticate(ssl: &Arc<Ssl>) -> Answered {
         return refuse(ssl, failure);
     }
     let mut state = ssl.lock();
+    client_ca::settle(&mut state);
     let (settings, alpn) = (Arc::clone(&state.settings), state.alpn_selected.clone());
     Ok(state.connection.authenticate(settings, alpn, staple))
 }

@@ -15,10 +15,12 @@ use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::core::client_hello::StatusRequest;
-use crate::core::failure::Failure;
+use crate::core::failure::{Failure, alert};
 use crate::core::settings::Settings;
 use crate::core::status::{self, NOTHING, OCSP};
 use crate::sys::memory::Buffer;
+use crate::sys::reasons;
+use crate::sys::status_request::Stacks;
 
 /// What a connection holds about status.
 #[derive(Debug, Default)]
@@ -27,10 +29,9 @@ pub(crate) struct Status {
     pub(crate) response: Option<Buffer>,
     /// On a server, what the client asks for.
     pub(crate) asked: Option<StatusRequest>,
-    /// `SSL_set_tlsext_status_ids`: kept and given back; the engine sends no ids.
-    ids: Opaque,
-    /// `SSL_set_tlsext_status_exts`: kept and given back; the engine sends no extensions.
-    exts: Opaque,
+    /// The responder ids and extensions of the request. On a server they are the client's; what a
+    /// client sets is kept and given back, but the engine sends none.
+    pub(crate) stacks: Stacks,
 }
 
 /// `SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB`, through `SSL_CTX_callback_ctrl`.
@@ -116,26 +117,45 @@ pub(crate) fn response(ssl: &Ssl, _: c_long, out: *mut c_void) -> c_long {
 
 /// `SSL_CTRL_GET_TLSEXT_STATUS_REQ_IDS`.
 pub(crate) fn ids(ssl: &Ssl, _: c_long, out: *mut c_void) -> c_long {
-    Out::<*mut c_void>::from_void(out).set(ssl.lock().status.ids.0);
+    Out::<*mut c_void>::from_void(out).set(ssl.lock().status.stacks.ids());
     1
 }
 
 /// `SSL_CTRL_SET_TLSEXT_STATUS_REQ_IDS`.
 pub(crate) fn set_ids(ssl: &Ssl, _: c_long, ids: *mut c_void) -> c_long {
-    ssl.lock().status.ids = Opaque(ids);
+    // SAFETY: the program gives a stack of this type away, or NULL.
+    unsafe { ssl.lock().status.stacks.set_ids(ids) };
     1
 }
 
 /// `SSL_CTRL_GET_TLSEXT_STATUS_REQ_EXTS`.
 pub(crate) fn exts(ssl: &Ssl, _: c_long, out: *mut c_void) -> c_long {
-    Out::<*mut c_void>::from_void(out).set(ssl.lock().status.exts.0);
+    Out::<*mut c_void>::from_void(out).set(ssl.lock().status.stacks.exts());
     1
 }
 
 /// `SSL_CTRL_SET_TLSEXT_STATUS_REQ_EXTS`.
 pub(crate) fn set_exts(ssl: &Ssl, _: c_long, exts: *mut c_void) -> c_long {
-    ssl.lock().status.exts = Opaque(exts);
+    // SAFETY: the program gives a stack of this type away, or NULL.
+    unsafe { ssl.lock().status.stacks.set_exts(exts) };
     1
+}
+
+/// Keeps on a server what the client asks for, for the callback to see.
+pub(crate) fn note_request(ssl: &Ssl) -> Result<(), Failure> {
+    let asked = {
+        let state = ssl.lock();
+        state.connection.hello().and_then(|hello| hello.status_request().ok().flatten())
+    };
+    let ids = asked.as_ref().map(|asked| asked.responder_ids.as_slice()).unwrap_or_default();
+    let exts = asked.as_ref().map(|asked| asked.extensions.as_slice()).unwrap_or_default();
+    let decoded = Stacks::from_der(ids, exts);
+    ssl.lock().status.asked = asked;
+    let stacks = decoded
+        .map_err(|_| Failure::new(alert::DECODE_ERROR, reasons::BAD_EXTENSION, String::new()))?;
+    let old = std::mem::replace(&mut ssl.lock().status.stacks, stacks);
+    drop(old);
+    Ok(())
 }
 
 /// Asks a client's callback about what the server has stapled, `staple` or nothing.

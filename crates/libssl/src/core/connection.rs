@@ -14,6 +14,7 @@ use super::buffer::Input;
 use super::client::{self, Client, CollectedKeys};
 use super::client_hello::ClientHello;
 use super::failure::Failure;
+use super::first_records::{FirstRecords, Seen};
 use super::server::{self, Choice, Server};
 use super::sessions::{ClientSession, ConnectionSessions};
 use super::settings::{Settings, TLS1_2, TLS1_3};
@@ -48,6 +49,8 @@ pub(crate) enum Step {
     /// More bytes from the peer are needed.
     WantRead,
     Call(Request),
+    /// The peer closes instead of beginning a handshake.
+    Closed,
     /// The connection is over. What it still has to say is in the output.
     Failed(Failure),
 }
@@ -60,6 +63,7 @@ pub(crate) struct Connection {
     /// Bytes for the peer.
     pub(crate) output: Vec<u8>,
     state: State,
+    first_records: FirstRecords,
     tls13: Option<bool>,
     resumed: bool,
     /// What the handshake was signed with.
@@ -120,6 +124,14 @@ impl Connection {
 
     /// Works on what was received, up to the next stop.
     pub(crate) fn advance(&mut self) -> Step {
+        if let Some(server) = self.awaits_hello() {
+            match self.first_records.check(&mut self.input, server) {
+                Ok(Seen::Whole) => {}
+                Ok(Seen::Partial) => return Step::WantRead,
+                Ok(Seen::Closed) => return Step::Closed,
+                Err(failure) => return self.refuse(failure),
+            }
+        }
         let (input, output) = (&mut self.input, &mut self.output);
         match &mut self.state {
             State::Idle => Step::Failed(Failure::local(
@@ -137,6 +149,15 @@ impl Connection {
             }
             State::Traffic(_) => Step::Done,
             State::Failed(failure) => Step::Failed(failure.clone()),
+        }
+    }
+
+    /// Whether nothing but the peer's first records is awaited: on a server, or on a client.
+    fn awaits_hello(&self) -> Option<bool> {
+        match &self.state {
+            State::Client(client) if client.tls13().is_none() => Some(false),
+            State::Server(server) if server.awaits_hello() => Some(true),
+            _ => None,
         }
     }
 

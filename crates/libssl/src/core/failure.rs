@@ -37,6 +37,7 @@ impl std::error::Error for Unspecified {}
 /// Alerts of RFC 8446, 6.2 that are sent from here.
 pub(crate) mod alert {
     pub(crate) const UNEXPECTED_MESSAGE: u8 = 10;
+    pub(crate) const RECORD_OVERFLOW: u8 = 22;
     pub(crate) const HANDSHAKE_FAILURE: u8 = 40;
     pub(crate) const DECODE_ERROR: u8 = 50;
     pub(crate) const PROTOCOL_VERSION: u8 = 70;

@@ -14,6 +14,7 @@ pub(crate) mod client_hello;
 pub(crate) mod connection;
 pub(crate) mod credentials;
 pub(crate) mod failure;
+pub(crate) mod first_records;
 pub(crate) mod groups;
 pub(crate) mod names;
 pub(crate) mod server;

@@ -99,6 +99,11 @@ impl Server {
         &self.hello
     }
 
+    /// Whether a ClientHello is still to come.
+    pub(crate) fn awaits_hello(&self) -> bool {
+        matches!(self.state, State::Hello(_) | State::Retried(_))
+    }
+
     /// Whether anything of the answer was written: keys may exist.
     pub(crate) fn has_answered(&self) -> bool {
         !matches!(self.state, State::Hello(_) | State::Accepted(_) | State::Credentials(_))

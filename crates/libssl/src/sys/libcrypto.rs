@@ -2,7 +2,7 @@
 
 #![allow(non_camel_case_types)]
 
-use std::ffi::{c_char, c_int, c_uchar, c_uint, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void};
 
 pub(crate) use openssl_sys::*;
 
@@ -18,6 +18,10 @@ pub(crate) type X509_STORE_CTX_verify_cb =
     Option<unsafe extern "C" fn(c_int, *mut X509_STORE_CTX) -> c_int>;
 pub(crate) type pem_password_cb =
     Option<unsafe extern "C" fn(*mut c_char, c_int, c_int, *mut c_void) -> c_int>;
+
+/// What compares two elements of a stack, by pointers to them.
+pub(crate) type stack_compare =
+    Option<unsafe extern "C" fn(*const c_void, *const c_void) -> c_int>;
 
 #[allow(clashing_extern_declarations)]
 unsafe extern "C" {
@@ -101,6 +105,17 @@ unsafe extern "C" {
         info: *const PKCS8_PRIV_KEY_INFO,
         out: *mut *mut c_uchar,
     ) -> c_int;
+    pub(crate) fn d2i_OCSP_RESPID(
+        out: *mut *mut c_void,
+        der: *mut *const c_uchar,
+        length: c_long,
+    ) -> *mut c_void;
+    pub(crate) fn OCSP_RESPID_free(id: *mut c_void);
+    pub(crate) fn d2i_X509_EXTENSIONS(
+        out: *mut *mut c_void,
+        der: *mut *const c_uchar,
+        length: c_long,
+    ) -> *mut c_void;
     pub(crate) fn ERR_peek_error() -> c_ulong;
     pub(crate) fn ERR_peek_last_error() -> c_ulong;
     pub(crate) fn BIO_new_file(path: *const c_char, mode: *const c_char) -> *mut BIO;
@@ -116,4 +131,14 @@ unsafe extern "C" {
         name: *const c_char,
         length: usize,
     ) -> c_int;
+    pub(crate) fn d2i_X509_NAME(
+        out: *mut *mut X509_NAME,
+        der: *mut *const c_uchar,
+        length: c_long,
+    ) -> *mut X509_NAME;
+    pub(crate) fn OPENSSL_sk_set_cmp_func(
+        stack: *mut OPENSSL_STACK,
+        compare: stack_compare,
+    ) -> stack_compare;
+    pub(crate) fn OPENSSL_sk_find(stack: *mut OPENSSL_STACK, element: *const c_void) -> c_int;
 }
