@@ -69,6 +69,7 @@ programs! {
     negotiation
     ciphers
     conf
+    client_ca
 }
 
 /// The program that does what OpenSSL leaves undefined. It says nothing, and is to survive.

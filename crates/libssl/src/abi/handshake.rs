@@ -23,7 +23,6 @@ use crate::core::connection::{Request, Step};
 use crate::core::credentials;
 use crate::core::failure::{Failure, alert};
 use crate::core::server::Choice;
-use crate::core::settings::TLS1_3;
 use crate::sys::error;
 use crate::sys::reasons;
 use crate::sys::stack::Chain;
@@ -272,7 +271,7 @@ fn hello(ssl: &Arc<Ssl>) -> Answered {
 
 fn speaks_tls13(state: &SslState) -> bool {
     state.connection.hello().is_some_and(|hello| hello.offers_tls13())
-        && state.settings.speaks(TLS1_3)
+        && state.settings.speaks_tls13()
 }
 
 /// Keeps what the hello says for the program to ask.
@@ -420,12 +419,8 @@ fn authenticate(ssl: &Arc<Ssl>) -> Answered {
 /// Makes the certificate that will be sent the current one.
 fn choose_certificate(state: &mut SslState) -> Result<(), Failure> {
     let tls13 = speaks_tls13(state);
-    let schemes = state.connection.hello().map(|h| h.signature_schemes()).unwrap_or_default();
-    let chosen = match schemes.is_empty() {
-        // Without the extension the client of TLS 1.2 leaves the choice to the engine.
-        true => state.settings.credentials.first(),
-        false => credentials::choose(&state.settings.credentials, &schemes),
-    };
+    let hello = state.connection.hello();
+    let chosen = hello.and_then(|hello| credentials::for_client(&state.settings, hello, tls13));
     match chosen {
         Some(credential) => {
             let slot = credential.slot;

@@ -14,6 +14,7 @@ use crate::abi::arguments::{Handle, Text, give, int};
 use crate::abi::callbacks::Callbacks;
 use crate::abi::certificate::Certificates;
 use crate::abi::cipher_list::Shown;
+use crate::abi::client_ca::CaNames;
 use crate::abi::guard::exported;
 use crate::abi::method::{Method, Side, bounds};
 use crate::abi::status::Status;
@@ -46,6 +47,8 @@ pub(crate) struct CtxState {
     pub(crate) read_ahead: c_int,
     /// What `SSL_CTX_get_ciphers` shows.
     pub(crate) ciphers: Shown,
+    /// The names of CAs to send.
+    pub(crate) ca_names: CaNames,
     /// Sessions by id, and tickets, of the servers of this context.
     pub(crate) sessions: Arc<dyn StoresServerSessions>,
     pub(crate) ticketer: Option<Arc<dyn TicketProducer>>,
@@ -59,6 +62,8 @@ pub(crate) struct Ssl {
 
 /// What changes in an `SSL`.
 pub(crate) struct SslState {
+    /// The names of CAs to send, and those that the peer has sent.
+    pub(crate) ca_names: CaNames,
     /// The context that is current: a server name callback may change it.
     pub(crate) ctx: Arc<Ctx>,
     /// The context that the connection was made from; its sessions and tickets are used.
@@ -173,6 +178,7 @@ impl Ctx {
         let mut settings = Settings::default();
         (settings.min_version, settings.max_version) = bounds(method);
         let state = CtxState {
+            ca_names: CaNames::of_context(),
             method,
             settings: Arc::new(settings),
             callbacks: Callbacks::default(),
@@ -205,6 +211,7 @@ impl Ssl {
         // SAFETY: both parameters are valid and owned by objects that are held here.
         unsafe { ffi::X509_VERIFY_PARAM_inherit(param.as_ptr(), shared.param.as_ptr()) };
         let state = SslState {
+            ca_names: CaNames::default(),
             ctx: Arc::clone(ctx),
             session_ctx: Arc::clone(ctx),
             method: shared.method,

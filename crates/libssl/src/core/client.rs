@@ -71,6 +71,7 @@ impl Client {
         ));
         let verifier = OfServer {
             request_ocsp: settings.status_type == status::OCSP,
+            names: settings.client_ca.iter().map(|name| name.clone().into()).collect(),
             schemes: settings.accepted_schemes(false),
             signatures,
         };

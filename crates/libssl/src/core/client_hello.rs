@@ -13,6 +13,7 @@ pub(crate) mod extension {
     pub(crate) const SESSION_TICKET: u16 = 35;
     pub(crate) const PRE_SHARED_KEY: u16 = 41;
     pub(crate) const SUPPORTED_VERSIONS: u16 = 43;
+    pub(crate) const CERTIFICATE_AUTHORITIES: u16 = 47;
 }
 
 /// A ClientHello, taken apart.
@@ -103,6 +104,18 @@ impl ClientHello {
             .and_then(|contents| Reader(contents).vector16())
             .map(|list| list.as_chunks().0.iter().map(|s| u16::from_be_bytes(*s).into()).collect())
             .unwrap_or_default()
+    }
+
+    /// The names of `certificate_authorities`, in DER (RFC 8446, 4.2.4). None without it, and when
+    /// it is malformed.
+    pub(crate) fn authorities(&self) -> Option<Vec<Vec<u8>>> {
+        let mut list =
+            Reader(Reader(self.extension(extension::CERTIFICATE_AUTHORITIES)?).vector16()?);
+        let mut names = Vec::new();
+        while !list.0.is_empty() {
+            names.push(list.vector16()?.to_vec());
+        }
+        Some(names)
     }
 
     /// Whether the client can speak TLS 1.3.
@@ -324,5 +337,16 @@ mod tests {
         for malformed in [&[][..], &[1], &[1, 0, 0], &[1, 0, 2, 0, 0, 0, 0], &[1, 0, 0, 0, 0, 0]] {
             assert_eq!(parse(malformed), Err(Malformed), "{malformed:?}");
         }
+    }
+
+    #[test]
+    fn authorities_are_names_with_their_lengths() {
+        let with = |contents: &[u8]| {
+            let extensions = vec![(extension::CERTIFICATE_AUTHORITIES, contents.to_vec())];
+            ClientHello { extensions, ..ClientHello::default() }.authorities()
+        };
+        assert_eq!(with(b"\x00\x07\x00\x02ab\x00\x01c"), Some(vec![b"ab".to_vec(), b"c".to_vec()]));
+        assert_eq!(with(b"\x00\x05\x00\x04ab"), None);
+        assert_eq!(ClientHello::default().authorities(), None);
     }
 }

@@ -14,6 +14,10 @@ use rustls::error::{Error, PeerIncompatible};
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use rustls::server::{ClientHello, ServerCredentialResolver};
 
+use super::ciphers;
+use super::client_hello::ClientHello as Hello;
+use super::settings::{OP_CIPHER_SERVER_PREFERENCE, Settings};
+use super::signatures;
 use super::verify::Signatures;
 
 /// One certificate with its chain and its key.
@@ -71,8 +75,42 @@ impl SigningKey for Shared {
     }
 }
 
+/// The credential of a server for this client, as OpenSSL chooses it: in TLS 1.3 by the first of
+/// the client's schemes that one of them signs with, in TLS 1.2 by the first suite.
+pub(crate) fn for_client<'a>(
+    settings: &'a Settings,
+    hello: &Hello,
+    tls13: bool,
+) -> Option<&'a Arc<Credential>> {
+    let schemes = hello.signature_schemes();
+    if schemes.is_empty() {
+        // Without the extension a client of TLS 1.2 leaves the choice to the engine.
+        return settings.credentials.first();
+    }
+    let schemes = in_common(&settings.signing_schemes(true), &schemes);
+    if tls13 {
+        let mut schemes = schemes.iter().filter(|scheme| signatures::is_of_tls13(**scheme));
+        return schemes.find_map(|scheme| choose(&settings.credentials, &[*scheme]));
+    }
+    let offered: Vec<u16> = hello.suites().collect();
+    let (first, second) = match settings.has_option(OP_CIPHER_SERVER_PREFERENCE) {
+        true => (&*settings.cipher_list, offered.as_slice()),
+        false => (offered.as_slice(), &*settings.cipher_list),
+    };
+    first
+        .iter()
+        .filter(|suite| second.contains(suite))
+        .filter_map(|suite| ciphers::by_id(*suite))
+        .filter(|cipher| !cipher.tls13 && settings.usable(cipher))
+        .find_map(|cipher| {
+            let schemes: Vec<SignatureScheme> =
+                schemes.iter().copied().filter(|s| signatures::fits(*s, cipher)).collect();
+            choose(&settings.credentials, &schemes)
+        })
+}
+
 /// The first credential that signs with one of `schemes`, which are in the peer's order.
-pub(crate) fn choose<'a>(
+fn choose<'a>(
     credentials: &'a [Arc<Credential>],
     schemes: &[SignatureScheme],
 ) -> Option<&'a Arc<Credential>> {
@@ -112,6 +150,8 @@ impl ClientCredentials {
 impl ClientCredentialResolver for ClientCredentials {
     fn resolve(&self, request: &CredentialRequest<'_>) -> Option<SelectedCredential> {
         self.asked.store(true, Ordering::Relaxed);
+        let names = request.root_hint_subjects().iter();
+        self.signatures.is_asked(names.map(|name| name.as_ref().to_vec()).collect());
         let schemes = in_common(&self.schemes, request.signature_schemes());
         let selected = choose(&self.credentials, &schemes)?.select(&schemes, None)?;
         self.signatures.signs(selected.signer.scheme());

@@ -72,7 +72,8 @@ pub(crate) struct Settings {
     pub(crate) status_type: c_int,
     /// The certificates and keys of this side, at most one of each kind of key.
     pub(crate) credentials: Arc<[Arc<Credential>]>,
-    /// The names of CAs that a server sends with its request for a certificate, in DER.
+    /// The names of CAs that this side sends, in DER: a server with its request for a certificate,
+    /// a client in its hello.
     pub(crate) client_ca: Arc<[Vec<u8>]>,
     /// How many tickets a TLS 1.3 server sends.
     pub(crate) tickets: usize,
@@ -137,6 +138,11 @@ impl Settings {
         self.options & off == 0
             && self.min_version <= version
             && (self.max_version == 0 || version <= self.max_version)
+    }
+
+    /// Whether TLS 1.3 is spoken: the version is on, and a suite of it.
+    pub(crate) fn speaks_tls13(&self) -> bool {
+        self.speaks(TLS1_3) && !self.provider().tls13_cipher_suites.is_empty()
     }
 
     /// Whether an option is on.

@@ -2,7 +2,7 @@
 //! stops there with a request, and is told the outcome.
 
 use std::hash::Hasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use rustls::client::danger::{
@@ -19,6 +19,8 @@ use rustls_aws_lc_rs::SUPPORTED_SIG_ALGS;
 pub(crate) struct Signatures {
     peer: AtomicU16,
     own: AtomicU16,
+    /// The names of CAs in a server's request for a certificate, in DER.
+    authorities: OnceLock<Vec<Vec<u8>>>,
 }
 
 impl Signatures {
@@ -37,6 +39,16 @@ impl Signatures {
         self.own.store(scheme.into(), Ordering::Relaxed);
     }
 
+    /// The names of CAs in the server's request for a certificate; None without a request.
+    pub(crate) fn authorities(&self) -> Option<&[Vec<u8>]> {
+        self.authorities.get().map(Vec::as_slice)
+    }
+
+    /// Keeps the names of CAs in the server's request.
+    pub(crate) fn is_asked(&self, authorities: Vec<Vec<u8>>) {
+        self.authorities.get_or_init(|| authorities);
+    }
+
     fn scheme(number: &AtomicU16) -> Option<SignatureScheme> {
         match number.load(Ordering::Relaxed) {
             0 => None,
@@ -50,6 +62,8 @@ impl Signatures {
 pub(crate) struct OfServer {
     /// Whether to ask for an OCSP response.
     pub(crate) request_ocsp: bool,
+    /// The names of CAs to send.
+    pub(crate) names: Arc<[DistinguishedName]>,
     /// The schemes to accept, in order of preference.
     pub(crate) schemes: Vec<SignatureScheme>,
     /// Told of each signature.
@@ -80,6 +94,10 @@ impl ServerVerifier for OfServer {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.schemes.clone()
+    }
+
+    fn root_hint_subjects(&self) -> Option<Arc<[DistinguishedName]>> {
+        (!self.names.is_empty()).then(|| Arc::clone(&self.names))
     }
 
     fn request_ocsp_response(&self) -> bool {

@@ -24,6 +24,9 @@ pub(crate) const PASSED_INVALID_ARGUMENT: c_int = 262 | COMMON;
 pub(crate) const PEM_LIB: c_int = 9 | COMMON;
 
 // ERR_RFLAGS_OFFSET is 18: the flags of reasons that all libraries share.
+/// `ERR_R_SYS_LIB`.
+pub(crate) const SYS_LIB: c_int = 2 | COMMON;
+
 const FATAL: c_int = 1 << 18;
 const COMMON: c_int = 2 << 18;
 
