@@ -15,6 +15,7 @@ mod exec;
 mod gnutls;
 mod harness;
 mod nginx;
+mod on_ours;
 mod openssl;
 mod openssl_ocsp;
 mod openssl_responder;

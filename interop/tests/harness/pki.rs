@@ -148,6 +148,11 @@ impl Pki {
         }
     }
 
+    /// One that knows nothing of the one of that kind of key.
+    pub(crate) fn stranger_to(kind: KeyKind) -> &'static Self {
+        Self::shared(if kind.is_rsa() { KeyKind::EcdsaP256 } else { KeyKind::Rsa2048 })
+    }
+
     pub(crate) fn lab(&self) -> &Lab {
         &self.lab
     }

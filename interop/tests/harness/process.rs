@@ -175,6 +175,24 @@ impl Daemon {
         text(&self.stdout) + &text(&self.stderr)
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be waited for").is_none()
+    }
+
+    /// Gives it time to end by itself. What has not ended then is killed with the value.
+    pub(crate) fn wait_for_end(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.is_running() && Instant::now() < deadline {
+            sleep(PAUSE);
+        }
+    }
+
     /// Waits until it accepts connections at that port of 127.0.0.1.
     pub(crate) fn wait_for_port(&mut self, port: u16) {
         self.wait_for(&format!("a listener at port {port}"), |_| {
