@@ -18,7 +18,9 @@ pub(super) enum Goal {
 }
 
 impl Goal {
-    pub(super) fn judge(self, ratio: f64) -> String {
+    fn judge(self, ratio: f64) -> String {
+        // What is printed is what is judged.
+        let ratio = (ratio * 100.0).round() / 100.0;
         match self {
             Self::AtLeastOne => crate::judged(ratio, "≥", 1.0),
             Self::AtMostOne => crate::judged(ratio, "≤", 1.0),
