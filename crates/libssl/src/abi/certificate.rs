@@ -3,7 +3,9 @@
 //! As in OpenSSL there is one slot for each kind of key; the slot filled last is the current one,
 //! to which chains and keys go. What is complete becomes a credential of the engine.
 
-use std::ffi::{c_int, c_long, c_void};
+pub(crate) mod chains;
+
+use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
 use crate::abi::arguments::{Bytes, Handle, Text, int};
@@ -26,7 +28,9 @@ pub(crate) struct Certificates {
     /// Index of the slot that was filled last, or selected.
     current: usize,
     /// The chain for slots that have none of their own: `SSL_CTX_add_extra_chain_cert(3)`.
-    pub(crate) extra_chain: Vec<Certificate>,
+    extra_chain: Vec<Certificate>,
+    /// `extra_chain` as C was shown it, until it changes.
+    shown_extra: Option<Arc<Chain>>,
 }
 
 /// One certificate, its key and its chain.
@@ -35,7 +39,9 @@ pub(crate) struct Slot {
     kind: Kind,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) key: Option<Key>,
-    pub(crate) chain: Option<Vec<Certificate>>,
+    chain: Option<Vec<Certificate>>,
+    /// `chain` as C was shown it, until it changes.
+    shown: Option<Arc<Chain>>,
 }
 
 /// Why a certificate or a key was not taken: a reason for the error queue.
@@ -47,11 +53,6 @@ impl Certificates {
         self.slots.get(self.current)
     }
 
-    /// The slot with this index.
-    pub(crate) fn slot(&self, index: usize) -> Option<&Slot> {
-        self.slots.get(index)
-    }
-
     fn current_mut(&mut self) -> Option<&mut Slot> {
         self.slots.get_mut(self.current)
     }
@@ -60,26 +61,11 @@ impl Certificates {
         let found = self.slots.iter().position(|slot| slot.kind == kind);
         self.current = found.unwrap_or(self.slots.len());
         if found.is_none() {
-            self.slots.push(Slot { kind, certificate: None, key: None, chain: None });
+            self.slots.push(Slot { kind, certificate: None, key: None, chain: None, shown: None });
         }
         // The index is that of the slot found, or of the one pushed.
         #[allow(clippy::indexing_slicing)]
         &mut self.slots[self.current]
-    }
-
-    /// Selects the first certificate, or the one after the current.
-    pub(crate) fn select(&mut self, next: bool) -> bool {
-        let from = if next { self.current + 1 } else { 0 };
-        let found = self
-            .slots
-            .iter()
-            .enumerate()
-            .skip(from)
-            .find(|(_, slot)| slot.certificate.is_some() && slot.key.is_some());
-        if let Some((index, _)) = found {
-            self.current = index;
-        }
-        found.is_some()
     }
 
     /// Sets a certificate. A key in its slot that does not fit is dropped.
@@ -105,18 +91,6 @@ impl Certificates {
         }
         slot.key = Some(key);
         Ok(())
-    }
-
-    /// Sets the chain of the current certificate.
-    pub(crate) fn set_chain(&mut self, chain: Option<Vec<Certificate>>) -> bool {
-        self.current_mut().map(|slot| slot.chain = chain).is_some()
-    }
-
-    /// Adds to the chain of the current certificate.
-    pub(crate) fn add_to_chain(&mut self, certificate: Certificate) -> bool {
-        self.current_mut()
-            .map(|slot| slot.chain.get_or_insert_default().push(certificate))
-            .is_some()
     }
 
     /// Whether the current certificate has a key that fits it.
@@ -436,62 +410,4 @@ fn of_current(certificates: &Certificates) -> *mut ffi::X509 {
 fn key_of_current(certificates: &Certificates) -> *mut ffi::EVP_PKEY {
     let key = certificates.current().and_then(|slot| slot.key.as_ref());
     key.map_or(std::ptr::null_mut(), Key::as_ptr)
-}
-
-impl Certificates {
-    /// Makes the slot that a handshake uses the current one.
-    pub(crate) fn make_current(&mut self, index: usize) {
-        if index < self.slots.len() {
-            self.current = index;
-        }
-    }
-}
-
-/// `SSL_CTRL_EXTRA_CHAIN_CERT`: takes the certificate over.
-pub(crate) fn add_extra_chain(ctx: &Ctx, _: c_long, certificate: *mut c_void) -> c_long {
-    // SAFETY: the program gives a reference to a valid certificate away, or passes NULL.
-    let Some(certificate) = (unsafe { Certificate::from_raw(certificate.cast()) }) else {
-        return 0;
-    };
-    ctx.change(|certificates| certificates.extra_chain.push(certificate));
-    1
-}
-
-/// `SSL_CTRL_CLEAR_EXTRA_CHAIN_CERTS`.
-pub(crate) fn clear_extra_chain(ctx: &Ctx, _: c_long, _: *mut c_void) -> c_long {
-    ctx.change(|certificates| certificates.extra_chain.clear());
-    1
-}
-
-/// `SSL_CTRL_CHAIN`: takes the stack over when `larg` is 0, copies it when it is 1.
-pub(crate) fn set_chain(holder: &impl Holder, copy: c_long, stack: *mut c_void) -> c_long {
-    let stack: *mut ffi::stack_st_X509 = stack.cast();
-    // SAFETY: the program passes NULL or a valid stack of certificates.
-    let chain = (!stack.is_null()).then(|| unsafe { certificates(stack) });
-    let set = holder.change(|certificates| certificates.set_chain(chain));
-    if set && copy == 0 {
-        // SAFETY: the program gives the stack and its references away.
-        drop(unsafe { Chain::from_raw(stack) });
-    }
-    c_long::from(set)
-}
-
-/// `SSL_CTRL_CHAIN_CERT`: takes the certificate over when `larg` is 0.
-pub(crate) fn add_chain_cert(holder: &impl Holder, copy: c_long, cert: *mut c_void) -> c_long {
-    // SAFETY: the program passes NULL or a valid certificate.
-    let Some(certificate) = (unsafe { Certificate::from_ref(cert.cast()) }) else { return 0 };
-    let added = holder.change(|certificates| certificates.add_to_chain(certificate));
-    if added && copy == 0 {
-        // SAFETY: the program gives a reference away.
-        drop(unsafe { Certificate::from_raw(cert.cast()) });
-    }
-    c_long::from(added)
-}
-
-/// `SSL_CTRL_SET_CURRENT_CERT`: `SSL_CERT_SET_FIRST` (1), `SSL_CERT_SET_NEXT` (2).
-pub(crate) fn set_current(holder: &impl Holder, which: c_long, _: *mut c_void) -> c_long {
-    match which {
-        1 | 2 => c_long::from(holder.change(|certificates| certificates.select(which == 2))),
-        _ => 0,
-    }
 }

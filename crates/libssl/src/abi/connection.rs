@@ -30,6 +30,16 @@ fn socket(fd: c_int) -> Option<Bio> {
     }
 }
 
+/// The BIO of the other direction, when it is over the same socket: one for both is enough.
+fn shared(other: Option<Bio>, fd: c_int) -> Option<Bio> {
+    /// `BIO_TYPE_SOCKET`.
+    const TYPE_SOCKET: c_int = 0x0505;
+    let other = other?;
+    // SAFETY: the BIO is held here.
+    let of_socket = unsafe { ffi::BIO_method_type(other.as_ptr()) } == TYPE_SOCKET;
+    (of_socket && descriptor(Some(other.clone())) == fd).then_some(other)
+}
+
 /// The descriptor of a BIO, or of the first that has one in its chain; -1 for none.
 fn descriptor(bio: Option<Bio>) -> c_int {
     let Some(bio) = bio else { return -1 };
@@ -81,13 +91,17 @@ exported! {
     }
 
     fn SSL_set_rfd(ssl: Handle<Ssl>, fd: c_int) -> c_int => 0, {
-        let (Some(ssl), Some(bio)) = (ssl.get(), socket(fd)) else { return 0 };
+        let Some(ssl) = ssl.get() else { return 0 };
+        let other = ssl.lock().wbio.clone();
+        let Some(bio) = shared(other, fd).or_else(|| socket(fd)) else { return 0 };
         replace(ssl, Some(Some(bio)), None);
         1
     }
 
     fn SSL_set_wfd(ssl: Handle<Ssl>, fd: c_int) -> c_int => 0, {
-        let (Some(ssl), Some(bio)) = (ssl.get(), socket(fd)) else { return 0 };
+        let Some(ssl) = ssl.get() else { return 0 };
+        let other = ssl.lock().rbio.clone();
+        let Some(bio) = shared(other, fd).or_else(|| socket(fd)) else { return 0 };
         replace(ssl, None, Some(Some(bio)));
         1
     }
@@ -201,8 +215,9 @@ exported! {
         ssl.get().map_or(0, |ssl| ssl.lock().read_ahead)
     }
 
+    /// True as long as no side is chosen, as in OpenSSL.
     fn SSL_is_server(ssl: Handle<Ssl>) -> c_int => 0, {
-        int(ssl.get().is_some_and(|ssl| ssl.lock().side == Some(Side::Server)))
+        int(ssl.get().is_some_and(|ssl| ssl.lock().side != Some(Side::Client)))
     }
 
     fn SSL_set_num_tickets(ssl: Handle<Ssl>, count: usize) -> c_int => 0, {

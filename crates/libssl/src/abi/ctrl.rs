@@ -9,6 +9,7 @@ use std::ffi::{c_int, c_long, c_void};
 
 use crate::abi::arguments::Handle;
 use crate::abi::callbacks::{ServernameCb, StatusCb};
+use crate::abi::certificate::chains;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::{certificate, context, groups, signatures, status};
@@ -56,12 +57,16 @@ static COMMANDS: &[Command] = &[
     ssl(70, status::response),
     ssl(71, status::set_response),
     both(78, context::clear_mode, context::clear_mode),
-    ctx(83, certificate::clear_extra_chain),
-    both(88, certificate::set_chain, certificate::set_chain),
-    both(89, certificate::add_chain_cert, certificate::add_chain_cert),
+    ctx(82, chains::extra_chain),
+    ctx(83, chains::clear_extra_chain),
+    both(88, chains::set_chain, chains::set_chain),
+    both(89, chains::add_chain_cert, chains::add_chain_cert),
     ssl(90, groups::of_peer),
     both(91, groups::set, groups::set),
     both(92, groups::set_list, groups::set_list),
+    both(50, preferences::max_cert_list, preferences::max_cert_list),
+    both(51, preferences::set_max_cert_list, preferences::set_max_cert_list),
+    both(52, preferences::set_max_send_fragment, preferences::set_max_send_fragment),
     ssl(93, groups::shared),
     both(97, signatures::set, signatures::set),
     both(98, signatures::set_list, signatures::set_list),
@@ -69,7 +74,9 @@ static COMMANDS: &[Command] = &[
     both(102, signatures::set_client_list, signatures::set_client_list),
     ssl(108, signatures::peer_hash),
     ssl(110, groups::raw_suites),
-    both(117, certificate::set_current, certificate::set_current),
+    both(115, chains::chain, chains::chain),
+    both(116, chains::select, chains::select),
+    both(117, chains::set_current, chains::set_current),
     both(123, context::set_min_version, context::set_min_version),
     both(124, context::set_max_version, context::set_max_version),
     both(127, status::kind, status::context_type),
@@ -91,6 +98,8 @@ fn find(number: c_int) -> Option<&'static Command> {
 
 /// The commands in state `refused` of `exports.toml`: number, for connections, for contexts, why.
 static REFUSED: &[(c_int, bool, bool, &str)] =
+    both(125, preferences::set_split_send_fragment, preferences::set_split_send_fragment),
+    both(126, preferences::set_max_pipelines, preferences::set_max_pipelines),
     include!(concat!(env!("OUT_DIR"), "/refused_commands.rs"));
 
 fn refuse(function: &'static std::ffi::CStr, number: c_int, on_ctx: bool) -> c_long {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::abi::arguments::{Handle, Opaque, uint};
 use crate::abi::callbacks::{AlpnSelectCb, CertCb, ClientHelloCb, KeylogCb};
 use crate::abi::guard::exported;
-use crate::abi::io::RECEIVED_SHUTDOWN;
+use crate::abi::io::{RECEIVED_SHUTDOWN, renew_keys};
 use crate::abi::method::Side;
 use crate::abi::notify::{self, Event};
 use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want};
@@ -25,11 +25,9 @@ use crate::core::failure::{Failure, alert};
 use crate::core::server::Choice;
 use crate::sys::error;
 use crate::sys::reasons;
+use crate::core::settings::TLS1_2;
 use crate::sys::stack::Chain;
 use crate::sys::x509::Certificate;
-
-/// `SSL_SESS_CACHE_SERVER`.
-const CACHE_SERVER: c_int = 2;
 
 /// How far an operation came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +106,7 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
             Step::WantRead | Step::Call(_) => {
                 // The peer may wait for what is to be sent.
                 match transport::flush(ssl).and_then(|()| transport::fill(ssl, function)) {
+            Step::Warning(alert) => notify::tell(ssl, Event::AlertRead(notify::WARNING, alert)),
                     Ok(()) => {}
                     Err(Blocked::Again) => return Outcome::Again,
                     Err(Blocked::Failed) => return Outcome::Failed,
@@ -234,6 +233,10 @@ fn hello(ssl: &Arc<Ssl>) -> Answered {
         state.server_stage = ServerStage::ClientHelloDone;
         note_hello(&mut state);
         drop(state);
+        let shared = share_version(&ssl.lock());
+        if let Err(failure) = shared {
+            return refuse(ssl, failure);
+        }
         if let Err(failure) = status::note_request(ssl) {
             return refuse(ssl, failure);
         }
@@ -270,6 +273,17 @@ fn hello(ssl: &Arc<Ssl>) -> Answered {
 }
 
 fn speaks_tls13(state: &SslState) -> bool {
+/// Whether there is a version that both sides speak.
+fn share_version(state: &SslState) -> Result<(), Failure> {
+    let offers_tls12 = state.connection.hello().is_some_and(|hello| hello.offers_tls12());
+    if speaks_tls13(state) || (offers_tls12 && state.settings.speaks(TLS1_2)) {
+        return Ok(());
+    }
+    let reason = reasons::UNSUPPORTED_PROTOCOL;
+    let text = "no version of TLS that the client offers is enabled";
+    Err(Failure::new(alert::PROTOCOL_VERSION, reason, text))
+}
+
     state.connection.hello().is_some_and(|hello| hello.offers_tls13())
         && state.settings.speaks_tls13()
 }
@@ -313,6 +327,7 @@ fn client_hello_callback(ssl: &Arc<Ssl>) -> Option<Answered> {
 /// May change the context.
 fn server_name_callback(ssl: &Arc<Ssl>) -> Result<(), Failure> {
     const ALERT_FATAL: c_int = 2;
+    const ALERT_WARNING: c_int = 1;
     const NOACK: c_int = 3;
     let callbacks = {
         let state = ssl.lock();
@@ -329,6 +344,17 @@ fn server_name_callback(ssl: &Arc<Ssl>) -> Result<(), Failure> {
             "the server name callback refuses the name",
         )),
         NOACK => {
+        ALERT_WARNING => {
+            {
+                let mut state = ssl.lock();
+                if speaks_tls13(&state) {
+                    return Ok(());
+                }
+                state.connection.warn(byte(alert));
+            }
+            notify::tell(ssl, Event::AlertWritten(notify::WARNING, byte(alert)));
+            Ok(())
+        }
             ssl.lock().server_name = None;
             Ok(())
         }
@@ -490,6 +516,7 @@ fn handshake(ssl: Handle<Ssl>, side: Option<Side>, function: &'static CStr) -> c
             state.side = side.or(state.side);
         }
         if state.connection.is_complete() && state.connection.output.is_empty() {
+        renew_keys(&mut state);
             return 1;
         }
     }

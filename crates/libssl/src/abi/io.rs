@@ -8,9 +8,11 @@ use crate::abi::arguments::{Bytes, Handle, Out, Room, int};
 use crate::abi::guard::exported;
 use crate::abi::handshake::{Outcome, drive, fail};
 use crate::abi::notify::{self, CLOSE_NOTIFY, Event, WARNING};
-use crate::abi::objects::{Ssl, Want, WriteProgress};
+use crate::abi::objects::{Ssl, SslState, Want, WriteProgress};
+use crate::abi::session_use;
 use crate::abi::transport::{self, Blocked};
 use crate::core::failure::Failure;
+use crate::core::settings::TLS1_2;
 use crate::core::traffic::Received;
 use crate::sys::error;
 use crate::sys::reasons;
@@ -23,14 +25,24 @@ pub(crate) const RECEIVED_SHUTDOWN: c_int = 2;
 const MODE_PARTIAL_WRITE: u32 = 1;
 /// `SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER`.
 const MODE_MOVING_BUFFER: u32 = 2;
-/// The most data that one record holds (RFC 8446, 5.1).
-const RECORD: usize = 16 * 1024;
 
 /// What a function that moves data returns when it does not: 0 or -1.
 type Stopped = c_int;
 
-/// Reads, or looks at, what there is; at least one byte.
+/// Reads, or looks at, what there is; at least one byte. A client's new sessions may come with it.
 fn read(
+    ssl: &Arc<Ssl>,
+    room: &Room,
+    size: usize,
+    peek: bool,
+    function: &'static CStr,
+) -> Result<usize, Stopped> {
+    let outcome = read_data(ssl, room, size, peek, function);
+    session_use::collect(ssl);
+    outcome
+}
+
+fn read_data(
     ssl: &Arc<Ssl>,
     room: &Room,
     size: usize,
@@ -44,6 +56,10 @@ fn read(
             if state.shutdown & RECEIVED_SHUTDOWN != 0 {
                 state.want = Want::Nothing;
                 return Err(0);
+            }
+            if state.reported {
+                state.want = Want::Nothing;
+                return Err(-1);
             }
             match state.connection.receive() {
                 Ok(Received::Data) => {
@@ -67,7 +83,8 @@ fn read(
         };
         if let Err(failure) = received {
             fail(ssl, function, &failure);
-            return Err(-1);
+            // As in OpenSSL, an alert of the peer is an end and no failure of this call.
+            return Err(if failure.received().is_some() { 0 } else { -1 });
         }
         // What receiving has left to send, an answer to a KeyUpdate, may wait for the next write.
         let _ = transport::flush(ssl);
@@ -81,6 +98,7 @@ fn read(
 /// Completes the handshake first, when that has not been done.
 fn complete(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
     if ssl.lock().connection.is_complete() {
+        renew_keys(&mut ssl.lock());
         return Ok(());
     }
     if ssl.lock().side.is_none() {
@@ -93,22 +111,37 @@ fn complete(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
     }
 }
 
+/// Renews the keys when `SSL_key_update` has asked for it.
+pub(crate) fn renew_keys(state: &mut SslState) {
+    if state.key_update.take().is_some() {
+        // An engine that has failed says so at the next write.
+        let _ = state.connection.update_keys();
+    }
+}
+
 /// Writes `data`: all of it, or one record with `SSL_MODE_ENABLE_PARTIAL_WRITE`.
 fn write(ssl: &Arc<Ssl>, data: &[u8], function: &'static CStr) -> Result<usize, Stopped> {
     complete(ssl, function)?;
     let mut progress = {
-        let state = ssl.lock();
+        let mut state = ssl.lock();
         if state.shutdown & SENT_SHUTDOWN != 0 {
             drop(state);
             error::raise(function, reasons::PROTOCOL_IS_SHUTDOWN, None);
             return Err(-1);
+        }
+        state.want = Want::Nothing;
+        if data.is_empty() && !state.write.active {
+            return Ok(0);
         }
         resume(state.write, data, state.settings.mode).map_err(|reason| {
             error::raise(function, reason, None);
             -1
         })?
     };
-    let partial = ssl.lock().settings.mode & MODE_PARTIAL_WRITE != 0;
+    let (partial, record) = {
+        let settings = Arc::clone(&ssl.lock().settings);
+        (settings.mode & MODE_PARTIAL_WRITE != 0, settings.preferences.max_send_fragment)
+    };
     loop {
         match transport::flush(ssl) {
             Ok(()) => {}
@@ -122,7 +155,7 @@ fn write(ssl: &Arc<Ssl>, data: &[u8], function: &'static CStr) -> Result<usize, 
             return Ok(progress.encrypted);
         }
         let rest = data.get(progress.encrypted..).unwrap_or_default();
-        let part = rest.get(..rest.len().min(RECORD)).unwrap_or_default();
+        let part = rest.get(..rest.len().min(record)).unwrap_or_default();
         let sent = ssl.lock().connection.send(part);
         if let Err(failure) = sent {
             fail(ssl, function, &failure);
@@ -140,7 +173,10 @@ fn resume(before: WriteProgress, data: &[u8], mode: u32) -> Result<WriteProgress
         return Ok(WriteProgress { encrypted: 0, buffer, active: false });
     }
     let moved = before.buffer != buffer && mode & MODE_MOVING_BUFFER == 0;
-    if moved || data.len() < before.encrypted {
+    if data.len() < before.encrypted {
+        return Err(reasons::BAD_LENGTH);
+    }
+    if moved {
         return Err(reasons::BAD_WRITE_RETRY);
     }
     Ok(before)
@@ -159,7 +195,7 @@ fn shutdown(ssl: &Arc<Ssl>, function: &'static CStr) -> c_int {
             state.shutdown = SENT_SHUTDOWN | RECEIVED_SHUTDOWN;
             return 1;
         }
-        if !state.connection.is_complete() {
+        if !state.connection.is_complete() || state.reported {
             drop(state);
             error::raise(function, reasons::SHUTDOWN_WHILE_IN_INIT, None);
             return -1;
@@ -194,6 +230,7 @@ fn shutdown(ssl: &Arc<Ssl>, function: &'static CStr) -> c_int {
 fn await_close(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
     loop {
         let received = ssl.lock().connection.receive();
+        session_use::collect(ssl);
         match received {
             Ok(Received::Closed) => {
                 let mut state = ssl.lock();
@@ -399,17 +436,27 @@ exported! {
     fn SSL_key_update(ssl: Handle<Ssl>, kind: c_int) -> c_int => 0, {
         let Some(ssl) = ssl.hold() else { return 0 };
         let name = c"SSL_key_update";
-        if !matches!(kind, 0 | 1) {
-            error::raise(name, reasons::INVALID_KEY_UPDATE_TYPE, None);
-            return 0;
-        }
-        let updated = ssl.lock().connection.update_keys();
-        match updated {
-            Ok(()) => 1,
-            Err(failure) => {
-                error::raise(name, failure.reason, Some(&failure.text));
-                0
+        let reason = {
+            let mut state = ssl.lock();
+            if state.connection.version() == Some(TLS1_2) {
+                reasons::WRONG_SSL_VERSION
+            } else if !matches!(kind, 0 | 1) {
+                reasons::INVALID_KEY_UPDATE_TYPE
+            } else if !state.connection.is_complete() {
+                reasons::STILL_IN_INIT
+            } else if state.write.active {
+                reasons::BAD_WRITE_RETRY
+            } else {
+                state.key_update = Some(kind);
+                return 1;
             }
-        }
+        };
+        error::raise(name, reason, None);
+        0
+    }
+
+    /// The update that waits for the next read or write; -1 for none.
+    fn SSL_get_key_update_type(ssl: Handle<Ssl>) -> c_int => -1, {
+        ssl.get().and_then(|ssl| ssl.lock().key_update).unwrap_or(-1)
     }
 }

@@ -92,6 +92,8 @@ pub(crate) struct SslState {
     pub(crate) shutdown: c_int,
     pub(crate) quiet_shutdown: c_int,
     pub(crate) read_ahead: c_int,
+    /// `SSL_KEY_UPDATE_*`, when the keys are to be renewed.
+    pub(crate) key_update: Option<c_int>,
     /// How far a write has come that did not finish.
     pub(crate) write: WriteProgress,
     /// The name that a client sends, or that a server was sent.
@@ -233,6 +235,7 @@ impl Ssl {
             quiet_shutdown: shared.quiet_shutdown,
             read_ahead: shared.read_ahead,
             write: WriteProgress::default(),
+            key_update: None,
             server_name: None,
             alpn_selected: None,
             verify_result: 0,

@@ -27,6 +27,8 @@ pub(crate) struct Client {
     sessions: Arc<ConnectionSessions>,
     credentials: Arc<ClientCredentials>,
     tls13: Option<bool>,
+    /// Whether the server's certificates were judged.
+    answered: bool,
 }
 
 enum State {
@@ -127,6 +129,7 @@ impl Client {
                 verify.continue_with(Ok(VerifiedIdentity::assertion(identity)), output)?
             }
             Err(mut failure) => {
+        self.answered = true;
                 // Without keys the alert is plain, and any alert can be said.
                 if self.tls13 == Some(false) {
                     output.extend(failure.write_plain_alert());
@@ -172,6 +175,12 @@ impl Client {
         self.tls13
     }
 }
+
+    /// Whether what is sent now is not encrypted: in TLS 1.2 up to the answer to the server's
+    /// certificates.
+    pub(crate) fn speaks_plainly(&self) -> bool {
+        self.tls13 != Some(true) && !self.answered
+    }
 
 fn presented(verify: &VerifyPeerIdentity<ClientSide, Tcp>) -> Result<Presented, Failure> {
     let identity = verify.presented_identity()?;

@@ -125,6 +125,22 @@ impl ClientHello {
             .is_some_and(|versions| versions.chunks(2).any(|version| version == [3, 4]))
     }
 
+    /// The first identity of `pre_shared_key` (RFC 8446, 4.2.11).
+    pub(crate) fn first_psk(&self) -> Option<&[u8]> {
+        let identities = Reader(self.extension(extension::PRE_SHARED_KEY)?).vector16()?;
+        Reader(identities).vector16()
+    }
+
+    /// Whether the client can speak TLS 1.2.
+    pub(crate) fn offers_tls12(&self) -> bool {
+        match self.extension(extension::SUPPORTED_VERSIONS) {
+            Some(contents) => Reader(contents)
+                .vector8()
+                .is_some_and(|versions| versions.chunks(2).any(|version| version == [3, 3])),
+            None => self.legacy_version >= 0x0303,
+        }
+    }
+
     /// Whether the client offers a session, for a handshake of TLS 1.3 or of 1.2.
     pub(crate) fn offers_session(&self, tls13: bool) -> bool {
         if tls13 {

@@ -51,6 +51,8 @@ pub(crate) enum Step {
     Call(Request),
     /// The peer closes instead of beginning a handshake.
     Closed,
+    /// The peer has sent a warning; go on.
+    Warning(u8),
     /// The connection is over. What it still has to say is in the output.
     Failed(Failure),
 }
@@ -129,6 +131,7 @@ impl Connection {
                 Ok(Seen::Whole) => {}
                 Ok(Seen::Partial) => return Step::WantRead,
                 Ok(Seen::Closed) => return Step::Closed,
+                Ok(Seen::Warning(description)) => return Step::Warning(description),
                 Err(failure) => return self.refuse(failure),
             }
         }
@@ -219,6 +222,11 @@ impl Connection {
         }
     }
 
+    /// Sends an alert of level warning, before keys exist.
+    pub(crate) fn warn(&mut self, description: u8) {
+        self.output.extend([21, 3, 3, 0, 2, 1, description]);
+    }
+
     /// Ends a server's handshake from a callback, before keys exist.
     pub(crate) fn refuse(&mut self, mut failure: Failure) -> Step {
         self.output.extend(failure.write_plain_alert());
@@ -229,8 +237,8 @@ impl Connection {
     /// told; rustls has no way to encrypt an alert of this kind.
     pub(crate) fn end(&mut self, mut failure: Failure) -> Failure {
         let plain = match &self.state {
-            State::Client(client) => client.tls13().is_none(),
-            State::Server(server) => !server.has_answered(),
+            State::Client(client) => client.speaks_plainly(),
+            State::Server(server) => server.speaks_plainly(),
             _ => false,
         };
         if plain {

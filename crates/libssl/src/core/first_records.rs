@@ -12,12 +12,13 @@ use crate::sys::reasons;
 const HEADER: usize = 5;
 /// The most that OpenSSL's buffer holds of a record: the contents and what ciphers add.
 const LONGEST: usize = 16 * 1024 + 320;
-/// How many records of no length are skipped in a row.
+/// How many records are skipped that say nothing.
 const MOST_EMPTY: u8 = 32;
 
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
-const CLOSE_NOTIFY: [u8; 2] = [1, 0];
+const WARNING: u8 = 1;
+const CLOSE_NOTIFY: [u8; 2] = [WARNING, 0];
 
 /// What is to be done about the record at hand.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(crate) enum Seen {
     Partial,
     /// The peer closes without a handshake.
     Closed,
+    /// An alert of level warning (RFC 5246, 7.2), which changes nothing.
+    Warning(u8),
 }
 
 /// What has been seen of a peer's first records.
@@ -72,6 +75,11 @@ impl FirstRecords {
                     input.discard(HEADER + length);
                     return Ok(Seen::Closed);
                 }
+                ALERT if let [WARNING, description] = *contents => {
+                    self.count_empty()?;
+                    input.discard(HEADER + length);
+                    return Ok(Seen::Warning(description));
+                }
                 _ => {
                     self.begun = true;
                     return Ok(Seen::Whole);
@@ -83,7 +91,7 @@ impl FirstRecords {
     fn count_empty(&mut self) -> Result<(), Failure> {
         self.empty += 1;
         if self.empty > MOST_EMPTY {
-            let text = "the peer sends records of no length";
+            let text = "the peer sends too many records that say nothing";
             let reason = reasons::RECORD_TOO_SMALL;
             return Err(Failure::new(alert::UNEXPECTED_MESSAGE, reason, text));
         }

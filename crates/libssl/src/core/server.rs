@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustls::crypto::TicketProducer;
 use rustls::crypto::VerifiedIdentity;
 use rustls::enums::ApplicationProtocol;
-use rustls::error::Error;
+use rustls::error::{Error, PeerIncompatible};
 use rustls::server::{
     Accepted, NoServerSessionStorage, PreferServerOrder, ServerCredentialResolver, ServerHandshake,
     ServerSide, StoresServerSessions, Tls13Tickets,
@@ -22,7 +22,7 @@ use super::buffer::Input;
 use super::client::{CollectedKeys, chain_of, over};
 use super::client_hello::{ClientHello, is_hello_retry_request};
 use super::connection::Presented;
-use super::credentials::{RefuseToSign, ServerCredentials};
+use super::credentials::{self, RefuseToSign, ServerCredentials};
 use super::failure::{Failure, alert};
 use super::settings::{
     OP_CIPHER_SERVER_PREFERENCE, OP_NO_TICKET, Settings, TLS1_2, TLS1_3,
@@ -43,6 +43,8 @@ pub(crate) struct Server {
     signatures: Arc<Signatures>,
     /// How much of the answer was sent before the handshake turned out to be a full one.
     sent: usize,
+    /// Whether it is a full handshake of TLS 1.2.
+    full_tls12: bool,
 }
 
 enum State {
@@ -91,6 +93,7 @@ impl Server {
             hello: ClientHello::default(),
             choice: None,
             sent: 0,
+            full_tls12: false,
         }
     }
 
@@ -104,14 +107,18 @@ impl Server {
         matches!(self.state, State::Hello(_) | State::Retried(_))
     }
 
-    /// Whether anything of the answer was written: keys may exist.
-    pub(crate) fn has_answered(&self) -> bool {
-        !matches!(self.state, State::Hello(_) | State::Accepted(_) | State::Credentials(_))
+    /// Whether what is sent now is not encrypted: before the answer, and in a full handshake of
+    /// TLS 1.2 up to its end.
+    pub(crate) fn speaks_plainly(&self) -> bool {
+        match self.state {
+            State::Hello(_) | State::Accepted(_) | State::Credentials(_) => true,
+            _ => self.full_tls12,
+        }
     }
 
     /// Whether this handshake speaks TLS 1.3 under `settings`.
     pub(crate) fn tls13(&self, settings: &Settings) -> bool {
-        self.hello.offers_tls13() && settings.speaks(TLS1_3)
+        self.hello.offers_tls13() && settings.speaks_tls13()
     }
 
     /// Goes on with what is in `input`.
@@ -224,6 +231,7 @@ impl Server {
         let settings = Arc::clone(&choice.settings);
         let resumes = choice.sessions.is_some() || choice.ticketer.is_some();
         let tls13 = self.tls13(&settings);
+        self.full_tls12 = !tls13;
         self.choice = Some(choice);
         if !(resumes && self.hello.offers_session(tls13)) {
             self.state = State::Credentials(Some(accepted));
@@ -293,7 +301,7 @@ impl Server {
         }
         output.extend(answer.get(self.sent..).unwrap_or_default());
         self.hand_over(input);
-        self.enter(next?)
+        self.enter(next.map_err(|error| refused(error, tls13))?)
     }
 
     /// Processes the first hello once more, up to where it was accepted.
@@ -392,6 +400,22 @@ impl Server {
 /// says certificate_required, which is of TLS 1.3.
 fn told(error: Error, output: &mut [u8]) -> Failure {
     const CERTIFICATE_REQUIRED: [u8; 7] = [21, 3, 3, 0, 2, 2, 116];
+/// The failure of an error of the answer to a hello. In TLS 1.2 a suite stands for all that client
+/// and server have to agree on, and OpenSSL says that there is none.
+fn refused(error: Error, tls13: bool) -> Failure {
+    let of_suites = matches!(
+        error,
+        Error::PeerIncompatible(
+            PeerIncompatible::NoKxGroupsInCommon | PeerIncompatible::NoSignatureSchemesInCommon
+        )
+    );
+    let mut failure = Failure::from(error);
+    if of_suites && !tls13 {
+        failure.reason = reasons::NO_SHARED_CIPHER;
+    }
+    failure
+}
+
     let mut failure = Failure::from(error);
     if let Some(record) = output.last_chunk_mut::<7>()
         && *record == CERTIFICATE_REQUIRED

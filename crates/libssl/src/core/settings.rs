@@ -13,6 +13,7 @@ use rustls_aws_lc_rs::DEFAULT_PROVIDER;
 use super::ciphers::{self, Cipher};
 use super::credentials::Credential;
 use super::groups;
+use super::preferences::Preferences;
 use super::signatures;
 use super::status;
 
@@ -52,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) options: u64,
     /// `SSL_MODE_*`.
     pub(crate) mode: u32,
+    /// Sizes that have been set.
+    pub(crate) preferences: Preferences,
     /// `SSL_VERIFY_*`.
     pub(crate) verify_mode: c_int,
     /// The suites of TLS 1.2, in order of preference.
@@ -100,6 +103,7 @@ impl Default for Settings {
             options: DEFAULT_OPTIONS,
             // SSL_MODE_AUTO_RETRY, on by default since OpenSSL 1.1.1.
             mode: 4,
+            preferences: Preferences::default(),
             verify_mode: 0,
             cipher_list: suites(false),
             ciphersuites: suites(true),

@@ -9,7 +9,7 @@ use std::ffi::c_int;
 use rustls::crypto::SignatureScheme;
 use rustls_aws_lc_rs::SUPPORTED_SIG_ALGS;
 
-use super::ciphers::security_bits;
+use super::ciphers::{Cipher, security_bits};
 
 /// A signature scheme that a list may name.
 #[derive(Debug)]
@@ -159,6 +159,21 @@ pub(crate) fn by_id(id: SignatureScheme) -> Option<&'static Scheme> {
 /// Whether the engine verifies signatures of the scheme.
 pub(crate) fn is_verified(id: SignatureScheme) -> bool {
     SUPPORTED_SIG_ALGS.mapping().iter().any(|(scheme, _)| *scheme == id)
+}
+
+/// Whether TLS 1.3 has signatures of the scheme in its handshake (RFC 8446, 4.2.3).
+pub(crate) fn is_of_tls13(id: SignatureScheme) -> bool {
+    by_id(id).is_some_and(|scheme| {
+        !matches!(scheme.key_nid, RSA | DSA) && !matches!(scheme.hash_nid, SHA1 | SHA224)
+    })
+}
+
+/// Whether a suite of TLS 1.2 is signed for with the scheme.
+pub(crate) fn fits(id: SignatureScheme, cipher: &Cipher) -> bool {
+    by_id(id).is_some_and(|scheme| {
+        let of_rsa = matches!(scheme.key_nid, RSA | RSA_PSS);
+        of_rsa == (cipher.authentication.text == "RSA")
+    })
 }
 
 /// Whether a security level of `SSL_CTX_set_security_level(3)` allows the scheme; it allows none

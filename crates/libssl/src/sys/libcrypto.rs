@@ -20,8 +20,7 @@ pub(crate) type pem_password_cb =
     Option<unsafe extern "C" fn(*mut c_char, c_int, c_int, *mut c_void) -> c_int>;
 
 /// What compares two elements of a stack, by pointers to them.
-pub(crate) type stack_compare =
-    Option<unsafe extern "C" fn(*const c_void, *const c_void) -> c_int>;
+pub(crate) type stack_compare = Option<unsafe extern "C" fn(*const c_void, *const c_void) -> c_int>;
 
 #[allow(clashing_extern_declarations)]
 unsafe extern "C" {
@@ -88,6 +87,7 @@ unsafe extern "C" {
     pub(crate) fn X509_get0_pubkey(cert: *const X509) -> *mut EVP_PKEY;
 
     pub(crate) fn BIO_s_socket() -> *const BIO_METHOD;
+    pub(crate) fn BIO_method_type(bio: *const BIO) -> c_int;
     pub(crate) fn BIO_up_ref(bio: *mut BIO) -> c_int;
     pub(crate) fn BIO_test_flags(bio: *const BIO, flags: c_int) -> c_int;
     pub(crate) fn BIO_find_type(bio: *mut BIO, kind: c_int) -> *mut BIO;

@@ -1,0 +1,61 @@
+//! Numbers that are set and read back with commands of `SSL_ctrl` and `SSL_CTX_ctrl`:
+//! `SSL_CTX_set_max_send_fragment(3)`, `SSL_CTX_set_max_cert_list(3)`, the counts of
+//! renegotiations.
+
+use std::ffi::{c_long, c_void};
+
+use crate::abi::arguments::long;
+use crate::abi::context::HasSettings;
+use crate::abi::objects::Ssl;
+use crate::core::preferences::Preferences;
+
+/// Sets what `set` sets; whether it was valid.
+fn preference(object: &impl HasSettings, set: impl FnOnce(&mut Preferences) -> bool) -> c_long {
+    let mut valid = false;
+    object.change(|settings| valid = set(&mut settings.preferences));
+    long(valid)
+}
+
+/// `SSL_CTRL_GET_MAX_CERT_LIST`.
+pub(crate) fn max_cert_list(object: &impl HasSettings, _: c_long, _: *mut c_void) -> c_long {
+    object.settings().preferences.max_cert_list
+}
+
+/// `SSL_CTRL_SET_MAX_CERT_LIST`: returns what was set before; 0 for a negative size.
+pub(crate) fn set_max_cert_list(object: &impl HasSettings, to: c_long, _: *mut c_void) -> c_long {
+    if to < 0 {
+        return 0;
+    }
+    let old = object.settings().preferences.max_cert_list;
+    object.change(|settings| settings.preferences.max_cert_list = to);
+    old
+}
+
+/// `SSL_CTRL_SET_MAX_SEND_FRAGMENT`.
+pub(crate) fn set_max_send_fragment(
+    object: &impl HasSettings,
+    to: c_long,
+    _: *mut c_void,
+) -> c_long {
+    preference(object, |preferences| preferences.set_max_send_fragment(to))
+}
+
+/// `SSL_CTRL_SET_SPLIT_SEND_FRAGMENT`.
+pub(crate) fn set_split_send_fragment(
+    object: &impl HasSettings,
+    to: c_long,
+    _: *mut c_void,
+) -> c_long {
+    preference(object, |preferences| preferences.set_split_send_fragment(to))
+}
+
+/// `SSL_CTRL_SET_MAX_PIPELINES`.
+pub(crate) fn set_max_pipelines(object: &impl HasSettings, to: c_long, _: *mut c_void) -> c_long {
+    preference(object, |preferences| preferences.set_max_pipelines(to))
+}
+
+/// `SSL_CTRL_GET_NUM_RENEGOTIATIONS`, `SSL_CTRL_CLEAR_NUM_RENEGOTIATIONS` and
+/// `SSL_CTRL_GET_TOTAL_RENEGOTIATIONS`: the engine never renegotiates.
+pub(crate) fn renegotiations(_: &Ssl, _: c_long, _: *mut c_void) -> c_long {
+    0
+}
