@@ -1,13 +1,18 @@
-//! Sessions of the client side, one connection at a time.
+//! The stores that rustls asks for sessions, one for each connection.
 //!
-//! rustls asks a store for a session and puts new ones there. Here each connection has a store of
-//! its own: it offers the session that `SSL_set_session` gave and collects what the server sends,
-//! for `SSL_get1_session` and the new-session callback.
+//! Each store offers what was found for its connection before the handshake and collects what the
+//! handshake makes; so the program's callbacks, which look for sessions and are told of new ones,
+//! run outside.
+//!
+//! A client's session of TLS 1.3 is a value that rustls gives out once and does not copy. It is
+//! used up by the handshake that offers it, as RFC 8446, C.4 advises.
 
-use std::sync::Mutex;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 use rustls::client::{ClientSessionKey, ClientSessionStore, Tls12Session, Tls13Session};
 use rustls::crypto::kx::NamedGroup;
+use rustls::server::{ServerSessionKey, StoresServerSessions};
 
 /// A session that a client can offer.
 #[derive(Debug)]
@@ -78,5 +83,76 @@ impl ClientSessionStore for ConnectionSessions {
                 None
             }
         }
+    }
+}
+
+/// A client's session of TLS 1.3, until it is offered.
+pub(crate) type Slot = Mutex<Option<Tls13Session>>;
+
+/// How many sessions of TLS 1.3 that were written as DER are kept for reading them again.
+const REMEMBERED: usize = 1024;
+
+/// The sessions of TLS 1.3 that were written as DER in this process, by id, oldest first.
+static WRITTEN: Mutex<VecDeque<(Vec<u8>, Arc<Slot>)>> = Mutex::new(VecDeque::new());
+
+/// Keeps a session for whoever reads its DER in this process.
+pub(crate) fn remember(id: &[u8], slot: &Arc<Slot>) {
+    let Ok(mut written) = WRITTEN.lock() else { return };
+    if written.iter().any(|(known, _)| known == id) {
+        return;
+    }
+    if written.len() == REMEMBERED {
+        written.pop_front();
+    }
+    written.push_back((id.to_vec(), Arc::clone(slot)));
+}
+
+/// The session with that id, if it was written in this process.
+pub(crate) fn remembered(id: &[u8]) -> Option<Arc<Slot>> {
+    let written = WRITTEN.lock().ok()?;
+    written.iter().find(|(known, _)| known == id).map(|(_, slot)| Arc::clone(slot))
+}
+
+/// What one connection of a server resumes and what it has made: sessions as rustls encodes them.
+#[derive(Debug, Default)]
+pub(crate) struct ServerSessions {
+    /// The session that the client offers, by its id.
+    found: Option<(Vec<u8>, Vec<u8>)>,
+    /// Whether to give sessions of TLS 1.2 an id.
+    gives_ids: bool,
+    made: Mutex<Vec<(Vec<u8>, Vec<u8>)>>,
+}
+
+impl ServerSessions {
+    /// A store with at most one session.
+    pub(crate) fn new(found: Option<(Vec<u8>, Vec<u8>)>, gives_ids: bool) -> Self {
+        Self { found, gives_ids, made: Mutex::default() }
+    }
+
+    /// Takes the sessions made so far, with their ids.
+    pub(crate) fn take_made(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.made.lock().map(|mut made| std::mem::take(&mut *made)).unwrap_or_default()
+    }
+}
+
+impl StoresServerSessions for ServerSessions {
+    /// Says that it was stored even when no cache wants it: like OpenSSL, a server of TLS 1.3
+    /// sends its tickets all the same.
+    fn put(&self, key: ServerSessionKey<'_>, value: Vec<u8>) -> bool {
+        self.made.lock().map(|mut made| made.push((key.as_ref().to_vec(), value))).is_ok()
+    }
+
+    fn get(&self, key: ServerSessionKey<'_>) -> Option<Vec<u8>> {
+        let (id, value) = self.found.as_ref()?;
+        (id == key.as_ref()).then(|| value.clone())
+    }
+
+    /// Leaves the session: the handshake may be processed twice, and OpenSSL leaves it as well.
+    fn take(&self, key: ServerSessionKey<'_>) -> Option<Vec<u8>> {
+        self.get(key)
+    }
+
+    fn can_cache(&self) -> bool {
+        self.gives_ids
     }
 }
