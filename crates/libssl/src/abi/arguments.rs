@@ -58,6 +58,11 @@ impl<T> Handle<T> {
         self.0.cast_mut()
     }
 
+    /// A pointer to an object that lives for as long as C uses it; C takes no reference.
+    pub(crate) fn passing(object: &T) -> Self {
+        Self(object)
+    }
+
     /// A pointer to an object that someone else holds a reference to.
     pub(crate) fn borrowed(object: &Arc<T>) -> Self {
         Self(Arc::as_ptr(object))
@@ -75,6 +80,19 @@ pub(crate) fn give<T>(object: Arc<T>) -> Handle<T> {
 pub(crate) struct Text(*const c_char);
 
 impl Text {
+    /// A string of libcrypto's, or an argument that came inside of another.
+    ///
+    /// # Safety
+    /// `raw` is NULL, or a terminated string that lives for as long as the value is used.
+    pub(crate) unsafe fn from_raw(raw: *const c_char) -> Self {
+        Self(raw)
+    }
+
+    /// A string of this library's, which outlives the value.
+    pub(crate) fn of(text: &CStr) -> Self {
+        Self(text.as_ptr())
+    }
+
     /// The string. None for NULL.
     pub(crate) fn get(&self) -> Option<&CStr> {
         // SAFETY: C passes NULL or a terminated string that lives for the whole call.
@@ -135,6 +153,11 @@ impl Bytes {
         }
     }
 
+    /// Bytes from a `void *`, as `SSL_ctrl` has it.
+    pub(crate) fn from_void(pointer: *mut std::ffi::c_void) -> Self {
+        Self(pointer.cast_const().cast())
+    }
+
     /// The pointer, for passing on to libcrypto.
     pub(crate) fn as_ptr(self) -> *const u8 {
         self.0
@@ -157,6 +180,11 @@ impl Room {
         // this library's own memory.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.0, count) };
         count
+    }
+
+    /// Room from a `void *`, as `SSL_ctrl` has it.
+    pub(crate) fn from_void(pointer: *mut std::ffi::c_void) -> Self {
+        Self(pointer.cast())
     }
 
     /// Whether there is no room at all.

@@ -161,7 +161,7 @@ fn of_peer(state: &mut SslState) -> Stack {
 ///
 /// # Safety
 /// `stack` is a valid stack of names.
-unsafe fn add_dir(stack: Stack, dir: &CStr) -> bool {
+pub(crate) unsafe fn add_dir(stack: Stack, dir: &CStr) -> bool {
     let path = std::path::Path::new(std::ffi::OsStr::from_bytes(dir.to_bytes()));
     let files = match std::fs::read_dir(path) {
         Ok(files) => files,

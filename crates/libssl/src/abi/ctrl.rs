@@ -12,7 +12,7 @@ use crate::abi::callbacks::{ServernameCb, StatusCb};
 use crate::abi::certificate::chains;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
-use crate::abi::{certificate, context, groups, signatures, status};
+use crate::abi::{conf, context, groups, preferences, session_cache, signatures, status};
 use crate::sys::error;
 
 type OnSsl = fn(&Ssl, c_long, *mut c_void) -> c_long;
@@ -40,14 +40,36 @@ const fn ctx(number: c_int, ctx: OnCtx) -> Command {
 /// Every command that is answered, by number.
 static COMMANDS: &[Command] = &[
     both(4, context::set_ecdh_auto, context::set_ecdh_auto),
-    ctx(14, certificate::add_extra_chain),
+    ssl(10, preferences::renegotiations),
+    ssl(11, preferences::renegotiations),
+    ssl(12, preferences::renegotiations),
+    ctx(14, chains::add_extra_chain),
+    ctx(20, session_cache::number),
+    ctx(21, session_cache::connect),
+    ctx(22, session_cache::connect_good),
+    ctx(23, session_cache::renegotiations),
+    ctx(24, session_cache::accept),
+    ctx(25, session_cache::accept_good),
+    ctx(26, session_cache::renegotiations),
+    ctx(27, session_cache::hits),
+    ctx(28, session_cache::callback_hits),
+    ctx(29, session_cache::misses),
+    ctx(30, session_cache::timeouts),
+    ctx(31, session_cache::full),
     both(33, context::mode, context::mode),
     ctx(40, context::read_ahead),
     ctx(41, context::set_read_ahead),
+    ctx(42, session_cache::set_size),
+    ctx(43, session_cache::size),
     ctx(44, context::set_session_cache_mode),
     ctx(45, context::session_cache_mode),
+    both(50, preferences::max_cert_list, preferences::max_cert_list),
+    both(51, preferences::set_max_cert_list, preferences::set_max_cert_list),
+    both(52, preferences::set_max_send_fragment, preferences::set_max_send_fragment),
     ctx(54, context::set_servername_arg),
     ssl(55, context::set_hostname),
+    ctx(58, session_cache::ticket_keys),
+    ctx(59, session_cache::set_ticket_keys),
     ctx(64, status::set_argument),
     both(65, status::set_type, status::set_context_type),
     ssl(66, status::exts),
@@ -64,14 +86,12 @@ static COMMANDS: &[Command] = &[
     ssl(90, groups::of_peer),
     both(91, groups::set, groups::set),
     both(92, groups::set_list, groups::set_list),
-    both(50, preferences::max_cert_list, preferences::max_cert_list),
-    both(51, preferences::set_max_cert_list, preferences::set_max_cert_list),
-    both(52, preferences::set_max_send_fragment, preferences::set_max_send_fragment),
     ssl(93, groups::shared),
     both(97, signatures::set, signatures::set),
     both(98, signatures::set_list, signatures::set_list),
     both(101, signatures::set_client, signatures::set_client),
     both(102, signatures::set_client_list, signatures::set_client_list),
+    both(106, conf::set_verify_store, conf::set_verify_store),
     ssl(108, signatures::peer_hash),
     ssl(110, groups::raw_suites),
     both(115, chains::chain, chains::chain),
@@ -79,6 +99,8 @@ static COMMANDS: &[Command] = &[
     both(117, chains::set_current, chains::set_current),
     both(123, context::set_min_version, context::set_min_version),
     both(124, context::set_max_version, context::set_max_version),
+    both(125, preferences::set_split_send_fragment, preferences::set_split_send_fragment),
+    both(126, preferences::set_max_pipelines, preferences::set_max_pipelines),
     both(127, status::kind, status::context_type),
     ctx(128, status::callback),
     ctx(129, status::argument),
@@ -86,6 +108,7 @@ static COMMANDS: &[Command] = &[
     both(131, context::max_version, context::max_version),
     ssl(132, signatures::own_hash),
     ssl(134, groups::negotiated),
+    both(137, conf::verify_store, conf::verify_store),
 ];
 
 /// Commands whose argument is a function: `SSL_CTX_callback_ctrl`.
@@ -98,8 +121,6 @@ fn find(number: c_int) -> Option<&'static Command> {
 
 /// The commands in state `refused` of `exports.toml`: number, for connections, for contexts, why.
 static REFUSED: &[(c_int, bool, bool, &str)] =
-    both(125, preferences::set_split_send_fragment, preferences::set_split_send_fragment),
-    both(126, preferences::set_max_pipelines, preferences::set_max_pipelines),
     include!(concat!(env!("OUT_DIR"), "/refused_commands.rs"));
 
 fn refuse(function: &'static std::ffi::CStr, number: c_int, on_ctx: bool) -> c_long {

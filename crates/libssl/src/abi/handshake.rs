@@ -8,6 +8,8 @@
 use std::ffi::{CStr, CString, c_int, c_uchar, c_void};
 use std::sync::Arc;
 
+use rustls::crypto::TicketProducer;
+
 use crate::abi::arguments::{Handle, Opaque, uint};
 use crate::abi::callbacks::{AlpnSelectCb, CertCb, ClientHelloCb, KeylogCb};
 use crate::abi::guard::exported;
@@ -16,16 +18,16 @@ use crate::abi::method::Side;
 use crate::abi::notify::{self, Event};
 use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want};
 use crate::abi::transport::{self, Blocked};
-use crate::abi::{client_ca, status, verify};
+use crate::abi::{client_ca, session_use, status, verify};
 use crate::core::client::{CollectedKeys, chain_of};
 use crate::core::client_hello::extension;
 use crate::core::connection::{Request, Step};
 use crate::core::credentials;
 use crate::core::failure::{Failure, alert};
 use crate::core::server::Choice;
+use crate::core::settings::TLS1_2;
 use crate::sys::error;
 use crate::sys::reasons;
-use crate::core::settings::TLS1_2;
 use crate::sys::stack::Chain;
 use crate::sys::x509::Certificate;
 
@@ -93,6 +95,7 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
             Step::Done => {
                 let first = finish(ssl);
                 if first {
+                    session_use::finished(ssl);
                     notify::tell(ssl, Event::HandshakeDone);
                 }
                 return match transport::flush(ssl) {
@@ -103,10 +106,10 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
             }
             Step::Failed(failure) => return fail(ssl, function, &failure),
             Step::Closed => return closed(ssl),
+            Step::Warning(alert) => notify::tell(ssl, Event::AlertRead(notify::WARNING, alert)),
             Step::WantRead | Step::Call(_) => {
                 // The peer may wait for what is to be sent.
                 match transport::flush(ssl).and_then(|()| transport::fill(ssl, function)) {
-            Step::Warning(alert) => notify::tell(ssl, Event::AlertRead(notify::WARNING, alert)),
                     Ok(()) => {}
                     Err(Blocked::Again) => return Outcome::Again,
                     Err(Blocked::Failed) => return Outcome::Failed,
@@ -166,11 +169,12 @@ fn start(ssl: &Ssl) -> Result<(), Failure> {
     client_ca::settle(state);
     let keylog = state.ctx.lock().callbacks.keylog;
     state.key_log = keylog.map(|_| Arc::new(CollectedKeys::default()));
+    let session = session_use::started(state);
     match state.side {
         Some(Side::Client) => state.connection.start_client(
             &state.settings,
             state.server_name.as_deref().and_then(|name| name.to_str().ok()),
-            None,
+            session,
             state.key_log.clone(),
         ),
         Some(Side::Server) => {
@@ -229,14 +233,14 @@ fn hello(ssl: &Arc<Ssl>) -> Answered {
         if let Some(answered) = client_hello_callback(ssl) {
             return answered;
         }
-        let mut state = ssl.lock();
-        state.server_stage = ServerStage::ClientHelloDone;
-        note_hello(&mut state);
-        drop(state);
         let shared = share_version(&ssl.lock());
         if let Err(failure) = shared {
             return refuse(ssl, failure);
         }
+        let mut state = ssl.lock();
+        state.server_stage = ServerStage::ClientHelloDone;
+        note_hello(&mut state);
+        drop(state);
         if let Err(failure) = status::note_request(ssl) {
             return refuse(ssl, failure);
         }
@@ -256,23 +260,19 @@ fn hello(ssl: &Arc<Ssl>) -> Answered {
     if early_alpn && let Err(failure) = select_alpn(ssl) {
         return refuse(ssl, failure);
     }
+    let (sessions, tickets) = session_use::prepare(ssl);
     let mut state = ssl.lock();
     client_ca::settle(&mut state);
-    let choice = {
-        let sessions = state.session_ctx.lock();
-        let caches = state.settings.session_cache_mode & CACHE_SERVER != 0;
-        Choice {
-            settings: Arc::clone(&state.settings),
-            alpn: state.alpn_selected.clone(),
-            sessions: caches.then(|| Arc::clone(&sessions.sessions)),
-            ticketer: sessions.ticketer.clone(),
-            key_log: state.key_log.clone(),
-        }
+    let choice = Choice {
+        settings: Arc::clone(&state.settings),
+        alpn: state.alpn_selected.clone(),
+        sessions: Some(sessions),
+        ticketer: tickets.map(|tickets| -> Arc<dyn TicketProducer> { tickets }),
+        key_log: state.key_log.clone(),
     };
     Ok(state.connection.choose(choice))
 }
 
-fn speaks_tls13(state: &SslState) -> bool {
 /// Whether there is a version that both sides speak.
 fn share_version(state: &SslState) -> Result<(), Failure> {
     let offers_tls12 = state.connection.hello().is_some_and(|hello| hello.offers_tls12());
@@ -284,6 +284,7 @@ fn share_version(state: &SslState) -> Result<(), Failure> {
     Err(Failure::new(alert::PROTOCOL_VERSION, reason, text))
 }
 
+fn speaks_tls13(state: &SslState) -> bool {
     state.connection.hello().is_some_and(|hello| hello.offers_tls13())
         && state.settings.speaks_tls13()
 }
@@ -326,8 +327,8 @@ fn client_hello_callback(ssl: &Arc<Ssl>) -> Option<Answered> {
 
 /// May change the context.
 fn server_name_callback(ssl: &Arc<Ssl>) -> Result<(), Failure> {
-    const ALERT_FATAL: c_int = 2;
     const ALERT_WARNING: c_int = 1;
+    const ALERT_FATAL: c_int = 2;
     const NOACK: c_int = 3;
     let callbacks = {
         let state = ssl.lock();
@@ -343,7 +344,6 @@ fn server_name_callback(ssl: &Arc<Ssl>) -> Result<(), Failure> {
             reasons::CALLBACK_FAILED,
             "the server name callback refuses the name",
         )),
-        NOACK => {
         ALERT_WARNING => {
             {
                 let mut state = ssl.lock();
@@ -355,6 +355,7 @@ fn server_name_callback(ssl: &Arc<Ssl>) -> Result<(), Failure> {
             notify::tell(ssl, Event::AlertWritten(notify::WARNING, byte(alert)));
             Ok(())
         }
+        NOACK => {
             ssl.lock().server_name = None;
             Ok(())
         }
@@ -515,8 +516,8 @@ fn handshake(ssl: Handle<Ssl>, side: Option<Side>, function: &'static CStr) -> c
         if state.side.is_none() || (side.is_some() && !state.connection.is_started()) {
             state.side = side.or(state.side);
         }
-        if state.connection.is_complete() && state.connection.output.is_empty() {
         renew_keys(&mut state);
+        if state.connection.is_complete() && state.connection.output.is_empty() {
             return 1;
         }
     }

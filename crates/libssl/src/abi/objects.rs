@@ -7,9 +7,6 @@
 use std::ffi::{CString, c_int, c_long, c_void};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use rustls::crypto::TicketProducer;
-use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
-
 use crate::abi::arguments::{Handle, Text, give, int};
 use crate::abi::callbacks::Callbacks;
 use crate::abi::certificate::Certificates;
@@ -17,6 +14,8 @@ use crate::abi::cipher_list::Shown;
 use crate::abi::client_ca::CaNames;
 use crate::abi::guard::exported;
 use crate::abi::method::{Method, Side, bounds};
+use crate::abi::session_cache::{self, SessionCache};
+use crate::abi::session_use::{self, ConnectionSessions};
 use crate::abi::status::Status;
 use crate::core::client::CollectedKeys;
 use crate::core::connection::Connection;
@@ -49,9 +48,8 @@ pub(crate) struct CtxState {
     pub(crate) ciphers: Shown,
     /// The names of CAs to send.
     pub(crate) ca_names: CaNames,
-    /// Sessions by id, and tickets, of the servers of this context.
-    pub(crate) sessions: Arc<dyn StoresServerSessions>,
-    pub(crate) ticketer: Option<Arc<dyn TicketProducer>>,
+    /// Sessions by id, and the keys of tickets.
+    pub(crate) sessions: SessionCache,
 }
 
 /// An `SSL`.
@@ -92,10 +90,10 @@ pub(crate) struct SslState {
     pub(crate) shutdown: c_int,
     pub(crate) quiet_shutdown: c_int,
     pub(crate) read_ahead: c_int,
-    /// `SSL_KEY_UPDATE_*`, when the keys are to be renewed.
-    pub(crate) key_update: Option<c_int>,
     /// How far a write has come that did not finish.
     pub(crate) write: WriteProgress,
+    /// `SSL_KEY_UPDATE_*`, when the keys are to be renewed.
+    pub(crate) key_update: Option<c_int>,
     /// The name that a client sends, or that a server was sent.
     pub(crate) server_name: Option<CString>,
     /// The protocol of ALPN that a server has selected, until the handshake is complete.
@@ -105,6 +103,7 @@ pub(crate) struct SslState {
     pub(crate) peer_chain: Option<Chain>,
     pub(crate) verified_chain: Option<Chain>,
     pub(crate) status: Status,
+    pub(crate) sessions: ConnectionSessions,
     pub(crate) server_stage: ServerStage,
     /// What `SSL_get_ciphers` shows.
     pub(crate) ciphers: Shown,
@@ -190,18 +189,19 @@ impl Ctx {
             quiet_shutdown: 0,
             read_ahead: 0,
             ciphers: Shown::default(),
-            sessions: ServerSessionMemoryCache::new(SESSIONS),
-            ticketer: rustls_aws_lc_rs::DEFAULT_PROVIDER.ticketer_factory.ticketer().ok(),
+            sessions: SessionCache::default(),
         };
         Some(Arc::new(Self { ex_data: ExData::new(Class::Ctx), state: Mutex::new(state) }))
     }
 }
 
-/// How many sessions a context keeps by id. What is beyond is resumed by ticket, or not at all.
-const SESSIONS: usize = 1024;
-
 impl Drop for Ctx {
     fn drop(&mut self) {
+        let sessions =
+            self.state.get_mut().map(|state| (state.sessions.take_all(), state.sessions.remove));
+        if let Ok((sessions, remove)) = sessions {
+            session_cache::tell_removed(self, remove, sessions);
+        }
         self.ex_data.free(std::ptr::from_ref(self).cast_mut().cast());
     }
 }
@@ -243,6 +243,7 @@ impl Ssl {
             peer_chain: None,
             verified_chain: None,
             status: Status::default(),
+            sessions: ConnectionSessions::default(),
             server_stage: ServerStage::Start,
             ciphers: Shown::default(),
             client_ciphers: Shown::default(),
@@ -253,6 +254,9 @@ impl Ssl {
 
 impl Drop for Ssl {
     fn drop(&mut self) {
+        if let Ok(state) = self.state.get_mut() {
+            session_use::discard_bad(state);
+        }
         self.ex_data.free(std::ptr::from_ref(self).cast_mut().cast());
         // Freeing a BIO may run code of the program; the order is OpenSSL's.
         if let Ok(state) = self.state.get_mut() {
@@ -272,6 +276,7 @@ exported! {
         };
         let Some(ctx) = Ctx::make(method) else { return Handle::NULL };
         ctx.ex_data.initialize(Arc::as_ptr(&ctx).cast_mut().cast());
+        crate::abi::conf::apply_system_default(&ctx);
         give(ctx)
     }
 

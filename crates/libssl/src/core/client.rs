@@ -88,7 +88,13 @@ impl Client {
             config.key_log = key_log;
         }
         let needs = Arc::new(config).connect(server_name(name)).start_handshake(output)?;
-        Ok(Self { state: State::NeedsInput(needs), sessions, credentials, tls13: None })
+        Ok(Self {
+            state: State::NeedsInput(needs),
+            sessions,
+            credentials,
+            tls13: None,
+            answered: false,
+        })
     }
 
     /// Goes on with what is in `input`.
@@ -123,13 +129,13 @@ impl Client {
         let State::Verify(verify) = std::mem::replace(&mut self.state, State::Over) else {
             return Err(over());
         };
+        self.answered = true;
         let next = match outcome {
             Ok(()) => {
                 let identity = verify.presented_identity()?.identity.clone().into_owned();
                 verify.continue_with(Ok(VerifiedIdentity::assertion(identity)), output)?
             }
             Err(mut failure) => {
-        self.answered = true;
                 // Without keys the alert is plain, and any alert can be said.
                 if self.tls13 == Some(false) {
                     output.extend(failure.write_plain_alert());
@@ -170,17 +176,17 @@ impl Client {
         self.credentials.asked()
     }
 
-    /// Whether the server has chosen TLS 1.3, once it has chosen.
-    pub(crate) fn tls13(&self) -> Option<bool> {
-        self.tls13
-    }
-}
-
     /// Whether what is sent now is not encrypted: in TLS 1.2 up to the answer to the server's
     /// certificates.
     pub(crate) fn speaks_plainly(&self) -> bool {
         self.tls13 != Some(true) && !self.answered
     }
+
+    /// Whether the server has chosen TLS 1.3, once it has chosen.
+    pub(crate) fn tls13(&self) -> Option<bool> {
+        self.tls13
+    }
+}
 
 fn presented(verify: &VerifyPeerIdentity<ClientSide, Tcp>) -> Result<Presented, Failure> {
     let identity = verify.presented_identity()?;

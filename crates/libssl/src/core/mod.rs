@@ -20,10 +20,12 @@ pub(crate) mod groups;
 pub(crate) mod names;
 pub(crate) mod preferences;
 pub(crate) mod server;
+pub(crate) mod session;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod signatures;
 pub(crate) mod status;
+pub(crate) mod tickets;
 pub(crate) mod traffic;
 pub(crate) mod verify;
 

@@ -241,7 +241,9 @@ impl Server {
             credentials: Arc::clone(&settings.credentials),
             schemes: settings.signing_schemes(true),
         };
-        let config = self.config(Arc::new(resolver))?;
+        // A client that resumes has used up one ticket, and gets one.
+        let tickets = settings.tickets.min(1);
+        let config = self.config(Arc::new(resolver), tickets)?;
         let mut answer = Vec::new();
         let tried = accepted.choose_config(config, &mut answer);
         match tried {
@@ -275,15 +277,19 @@ impl Server {
         let State::Credentials(accepted) = std::mem::replace(&mut self.state, State::Over) else {
             return Err(over());
         };
-        let credentials = Arc::clone(&settings.credentials);
-        let schemes = settings.signing_schemes(true);
+        let tls13 = self.tls13(&settings);
+        let credentials = match credentials::for_client(&settings, &self.hello, tls13) {
+            Some(chosen) => Arc::new([Arc::clone(chosen)]) as Arc<[_]>,
+            None => Arc::clone(&settings.credentials),
+        };
+        let (schemes, tickets) = (settings.signing_schemes(true), settings.tickets);
         let signatures = Arc::clone(&self.signatures);
         if let Some(choice) = &mut self.choice {
             choice.settings = settings;
             choice.alpn = alpn;
         }
-        let config =
-            self.config(Arc::new(ServerCredentials { credentials, schemes, signatures, staple }))?;
+        let resolver = ServerCredentials { credentials, schemes, signatures, staple };
+        let config = self.config(Arc::new(resolver), tickets)?;
         let mut answer = Vec::new();
         let accepted = match accepted {
             Some(accepted) => accepted,
@@ -357,6 +363,7 @@ impl Server {
     fn config(
         &self,
         resolver: Arc<dyn ServerCredentialResolver>,
+        tickets: usize,
     ) -> Result<Arc<ServerConfig>, Failure> {
         let choice = self.choice.as_ref().ok_or_else(over)?;
         let settings = &choice.settings;
@@ -382,8 +389,7 @@ impl Server {
         config.session_storage =
             choice.sessions.clone().unwrap_or_else(|| Arc::new(NoServerSessionStorage {}));
         config.ticketer = choice.ticketer.clone().filter(|_| !settings.has_option(OP_NO_TICKET));
-        config.send_tls13_tickets =
-            Tls13Tickets { default: settings.tickets, max: settings.tickets };
+        config.send_tls13_tickets = Tls13Tickets { default: tickets, max: tickets };
         if settings.has_option(OP_CIPHER_SERVER_PREFERENCE) {
             config.cipher_suite_selector = &PreferServerOrder;
         }
@@ -394,12 +400,6 @@ impl Server {
     }
 }
 
-/// The failure of an error that rustls has told the peer.
-///
-/// A client of TLS 1.2 without a certificate is told handshake_failure (RFC 5246, 7.4.6); rustls
-/// says certificate_required, which is of TLS 1.3.
-fn told(error: Error, output: &mut [u8]) -> Failure {
-    const CERTIFICATE_REQUIRED: [u8; 7] = [21, 3, 3, 0, 2, 2, 116];
 /// The failure of an error of the answer to a hello. In TLS 1.2 a suite stands for all that client
 /// and server have to agree on, and OpenSSL says that there is none.
 fn refused(error: Error, tls13: bool) -> Failure {
@@ -416,6 +416,12 @@ fn refused(error: Error, tls13: bool) -> Failure {
     failure
 }
 
+/// The failure of an error that rustls has told the peer.
+///
+/// A client of TLS 1.2 without a certificate is told handshake_failure (RFC 5246, 7.4.6); rustls
+/// says certificate_required, which is of TLS 1.3.
+fn told(error: Error, output: &mut [u8]) -> Failure {
+    const CERTIFICATE_REQUIRED: [u8; 7] = [21, 3, 3, 0, 2, 2, 116];
     let mut failure = Failure::from(error);
     if let Some(record) = output.last_chunk_mut::<7>()
         && *record == CERTIFICATE_REQUIRED

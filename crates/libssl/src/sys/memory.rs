@@ -40,6 +40,11 @@ impl Buffer {
         }
     }
 
+    /// The start, for its new owner to free with `OPENSSL_free`.
+    pub(crate) fn into_raw(self) -> *mut u8 {
+        std::mem::ManuallyDrop::new(self).start.as_ptr()
+    }
+
     /// The start, still owned here.
     pub(crate) fn as_ptr(&self) -> *const u8 {
         self.start.as_ptr()
