@@ -25,6 +25,15 @@ const RESUMPTION: &str = "the man page says that the callback is not called on r
 /// rustls has no error that sends the alert `internal_error` once there are keys.
 const ALERT_80: &str = "alert 80 cannot be sent encrypted; 113 is the nearest";
 
+/// rustls sends the alerts that it finds reason for itself, and has none for the end of data.
+const END_OF_DATA: &str = "no alert says that data has ended once there are keys";
+
+/// libcrypto's providers decrypt nothing for this library.
+const NO_PROVIDER: &str = "the engine's cipher leaves no entry of libcrypto's";
+
+/// rustls counts what a cipher adds as part of the 16 KiB that a record may hold.
+const FULL_RECORD: &str = "a full record holds less by what the cipher adds";
+
 /// OpenSSL's client takes 16 KiB of CertificateStatus in TLS 1.2; in TLS 1.3 it takes all.
 const SIZE: &str = "a response of up to 64 KiB is taken in both versions";
 
@@ -52,6 +61,25 @@ macro_rules! taken {
                 "server: done, TLSv1.2, full, verify result 0",
             ],
             reason: SIZE,
+        }
+    };
+}
+
+/// A read of a full record, which rustls divides.
+macro_rules! divided {
+    ($case:literal, $whole:literal, $first:literal, $second:literal) => {
+        Difference {
+            program: "io_data",
+            cases: $case,
+            theirs: &[concat!("server: read returned ", $whole), "equal"],
+            ours: &[
+                concat!("server: read returned ", $first),
+                "equal",
+                "server: read of up to 100000",
+                concat!("server: read returned ", $second),
+                "equal",
+            ],
+            reason: FULL_RECORD,
         }
     };
 }
@@ -87,6 +115,31 @@ const TABLE: &[Difference] = &[
         ],
         reason: ALERT_80,
     },
+    Difference {
+        program: "io_close",
+        cases: "*, the end of data *",
+        theirs: &["client: alert sent: fatal: decode error", "client: read returned 0, SSL"],
+        ours: &["client: read returned 0, SSL"],
+        reason: END_OF_DATA,
+    },
+    Difference {
+        program: "io_close",
+        cases: "TLSv1.3, the end of data during a handshake",
+        theirs: &["server: alert sent: fatal: decode error"],
+        ours: &[],
+        reason: END_OF_DATA,
+    },
+    Difference {
+        program: "io_close",
+        cases: "TLSv1.2, a corrupted record",
+        theirs: &["client: error: Provider routines: cipher operation failed (102)"],
+        ours: &[],
+        reason: NO_PROVIDER,
+    },
+    divided!("TLSv1.2, records", "16383", "16360", "23"),
+    divided!("TLSv1.2, records", "16384", "16360", "24"),
+    divided!("TLSv1.3, records", "16383", "16367", "16"),
+    divided!("TLSv1.3, records", "16384", "16367", "17"),
     taken!("TLSv1.2, size 16384", "16384 bytes, first 00, last ff, sum 61c02000"),
     taken!("TLSv1.2, size 16385", "16385 bytes, first 00, last 00, sum d643e000"),
     taken!("TLSv1.2, size 32768", "32768 bytes, first 00, last ff, sum c3804000"),
