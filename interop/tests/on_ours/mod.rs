@@ -2,7 +2,12 @@
 //! and against our rustls sides.
 
 mod curl;
+mod newcomer;
+mod nginx;
+mod nginx_clients;
+mod nginx_staples;
 mod nginx_upstream;
+mod python;
 mod web;
 
 use std::process::Command;
