@@ -140,6 +140,18 @@ const TABLE: &[Difference] = &[
     divided!("TLSv1.2, records", "16384", "16360", "24"),
     divided!("TLSv1.3, records", "16383", "16367", "16"),
     divided!("TLSv1.3, records", "16384", "16367", "17"),
+    Difference {
+        program: "conf",
+        cases: "RecordPadding 128",
+        theirs: &["RecordPadding 128: type 1, 2"],
+        ours: &[
+            "RecordPadding 128: type 1, 0",
+            "conf: error: SSL routines: unsupported (524556): RecordPadding: record padding is not \
+             in the TLS engine",
+            "conf: error: SSL routines: bad value (384): cmd=RecordPadding, value=128",
+        ],
+        reason: "rustls does not pad records; the command says so",
+    },
     taken!("TLSv1.2, size 16384", "16384 bytes, first 00, last ff, sum 61c02000"),
     taken!("TLSv1.2, size 16385", "16385 bytes, first 00, last 00, sum d643e000"),
     taken!("TLSv1.2, size 32768", "32768 bytes, first 00, last ff, sum c3804000"),

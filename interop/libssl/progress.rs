@@ -13,7 +13,6 @@ const NOT_YET: &[(&str, usize)] = &[
     ("context_lifetime", 2),
     ("io_transport", 2),
     ("negotiation", 35),
-    ("conf", 36),
 ];
 
 /// How many cases of a program still differ.

@@ -19,7 +19,7 @@ use crate::sys::pem::{self, FileType};
 use crate::sys::pkey::{Key, Kind};
 use crate::sys::reasons;
 use crate::sys::stack::{Chain, certificates};
-use crate::sys::x509::Certificate;
+use crate::sys::x509::{Certificate, Store};
 
 /// The certificates and keys of a context or a connection.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,8 @@ pub(crate) struct Certificates {
     extra_chain: Vec<Certificate>,
     /// `extra_chain` as C was shown it, until it changes.
     shown_extra: Option<Arc<Chain>>,
+    /// What the peer's certificates are verified with, in place of the context's store.
+    pub(crate) verify_store: Option<Store>,
 }
 
 /// One certificate, its key and its chain.
@@ -51,6 +53,16 @@ impl Certificates {
     /// The slot filled or selected last.
     pub(crate) fn current(&self) -> Option<&Slot> {
         self.slots.get(self.current)
+    }
+
+    /// The index of the slot filled or selected last.
+    pub(crate) fn current_index(&self) -> usize {
+        self.current
+    }
+
+    /// Whether the slot with this index has no key.
+    pub(crate) fn lacks_key(&self, index: usize) -> bool {
+        self.slots.get(index).is_some_and(|slot| slot.key.is_none())
     }
 
     fn current_mut(&mut self) -> Option<&mut Slot> {
@@ -210,7 +222,7 @@ fn use_certificate_file(
     };
     match pem::certificate(file, kind, holder.passwd()) {
         Some(certificate) => answer(function, holder.change(|c| c.use_certificate(certificate))),
-        None => answer(function, Err(error::PEM_LIB)),
+        None => answer(function, Err(pem::failure())),
     }
 }
 
@@ -228,7 +240,7 @@ fn use_key_file(
     };
     match pem::private_key(file, kind, holder.passwd()) {
         Some(key) => answer(function, holder.change(|c| c.use_key(key))),
-        None => answer(function, Err(error::PEM_LIB)),
+        None => answer(function, Err(pem::failure())),
     }
 }
 
@@ -241,7 +253,7 @@ fn use_chain_file(
         return answer(function, Err(error::PASSED_NULL_PARAMETER));
     };
     let Some((certificate, chain)) = pem::chain(file, holder.passwd()) else {
-        return answer(function, Err(error::PEM_LIB));
+        return answer(function, Err(pem::failure()));
     };
     let outcome = holder.change(|certificates| {
         certificates.use_certificate(certificate)?;

@@ -74,7 +74,8 @@ fn run(ssl: &Arc<Ssl>, own: &Certificate, untrusted: &Chain) -> Option<bool> {
         let ctx = state.ctx.lock();
         let server = state.side == Some(Side::Server);
         let level = state.settings.security_level;
-        (ctx.store.clone(), state.callbacks, ctx.callbacks, state.param.as_ptr(), server, level)
+        let store = state.certificates.verify_store.as_ref().unwrap_or(&ctx.store).clone();
+        (store, state.callbacks, ctx.callbacks, state.param.as_ptr(), server, level)
     };
     // SAFETY: the objects live for the whole verification: the store and the certificates are
     // owned here, the parameters by the connection, which `ssl` holds. The callbacks are the

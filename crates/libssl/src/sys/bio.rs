@@ -1,7 +1,7 @@
 //! The BIOs of a connection. Reading and writing may run the program's own code: no lock of this
 //! crate is held meanwhile.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_long, c_void};
 
 use super::libcrypto as ffi;
 use super::x509::owned;
@@ -34,6 +34,20 @@ pub(crate) enum Transfer {
 }
 
 impl Bio {
+    /// A file, for reading. None, with entries in the error queue, when it cannot be opened.
+    pub(crate) fn open(path: &CStr) -> Option<Self> {
+        const CLOSE: c_long = 1;
+        const FOR_READING: c_long = 2;
+        const SET_FILENAME: c_int = 108;
+        // SAFETY: the BIO is owned; the command copies the path, a string of C.
+        unsafe {
+            let file = Self::from_raw(ffi::BIO_new(ffi::BIO_s_file()))?;
+            let path = path.as_ptr().cast_mut().cast();
+            let opened = ffi::BIO_ctrl(file.as_ptr(), SET_FILENAME, CLOSE | FOR_READING, path);
+            (opened > 0).then_some(file)
+        }
+    }
+
     /// Reads into `buffer`.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> Transfer {
         let length = c_int::try_from(buffer.len()).unwrap_or(c_int::MAX);

@@ -46,6 +46,7 @@ unsafe extern "C" {
     pub(crate) fn X509_STORE_load_file(store: *mut X509_STORE, file: *const c_char) -> c_int;
     pub(crate) fn X509_STORE_load_path(store: *mut X509_STORE, path: *const c_char) -> c_int;
     pub(crate) fn X509_STORE_load_store(store: *mut X509_STORE, uri: *const c_char) -> c_int;
+    pub(crate) fn X509_LOOKUP_store() -> *mut X509_LOOKUP_METHOD;
     pub(crate) fn X509_STORE_CTX_get0_param(ctx: *mut X509_STORE_CTX) -> *mut X509_VERIFY_PARAM;
     pub(crate) fn X509_STORE_CTX_set_default(
         ctx: *mut X509_STORE_CTX,
@@ -141,4 +142,16 @@ unsafe extern "C" {
         compare: stack_compare,
     ) -> stack_compare;
     pub(crate) fn OPENSSL_sk_find(stack: *mut OPENSSL_STACK, element: *const c_void) -> c_int;
+    pub(crate) fn conf_ssl_name_find(name: *const c_char, index: *mut usize) -> c_int;
+    pub(crate) fn conf_ssl_get(
+        index: usize,
+        name: *mut *const c_char,
+        count: *mut usize,
+    ) -> *const c_void;
+    pub(crate) fn conf_ssl_get_cmd(
+        commands: *const c_void,
+        index: usize,
+        command: *mut *mut c_char,
+        value: *mut *mut c_char,
+    );
 }

@@ -1,6 +1,6 @@
 //! Stacks of names: what libssl calls a list of CAs.
 
-use std::ffi::{CStr, c_int, c_long, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr::NonNull;
 
 use super::libcrypto as ffi;
@@ -184,23 +184,14 @@ pub(crate) fn load_file(path: &CStr) -> Option<Names> {
     Some(subjects)
 }
 
-const BIO_CLOSE: c_int = 1;
-const BIO_FP_READ: c_int = 2;
-const BIO_C_SET_FILENAME: c_int = 108;
-
 /// Calls `take` with each certificate's subject until there is no more, or it says false. Returns
 /// how many there were; the error at the end of the file stays in the queue.
 fn each_subject(path: &CStr, mut take: impl FnMut(*mut ffi::X509_NAME) -> bool) -> Option<usize> {
     let null = std::ptr::null_mut::<c_void>();
+    let file = super::bio::Bio::open(path)?;
     let mut count = 0;
-    // SAFETY: the path is a string of C; the BIO and the certificates are owned here.
+    // SAFETY: the BIO and the certificates are owned here.
     unsafe {
-        let file = super::bio::Bio::from_raw(ffi::BIO_new(ffi::BIO_s_file()))?;
-        let for_reading = c_long::from(BIO_CLOSE | BIO_FP_READ);
-        let path = path.as_ptr().cast_mut().cast();
-        if ffi::BIO_ctrl(file.as_ptr(), BIO_C_SET_FILENAME, for_reading, path) <= 0 {
-            return None;
-        }
         loop {
             let next = ffi::PEM_read_bio_X509(file.as_ptr(), null.cast(), None, null);
             let Some(certificate) = super::x509::Certificate::from_raw(next) else { break };

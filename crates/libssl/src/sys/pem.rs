@@ -2,6 +2,8 @@
 
 use std::ffi::{CStr, c_int, c_void};
 
+use super::bio::Bio;
+use super::error;
 use super::libcrypto as ffi;
 use super::pkey::Key;
 use super::x509::Certificate;
@@ -29,46 +31,30 @@ impl FileType {
 /// The program's function for passwords, and its argument.
 pub(crate) type Password = (ffi::pem_password_cb, *mut c_void);
 
-/// A file, open for reading.
-struct File(*mut ffi::BIO);
-
-impl File {
-    fn open(path: &CStr) -> Option<Self> {
-        // SAFETY: both are strings of C; the result is a new BIO, or NULL.
-        let bio = unsafe { ffi::BIO_new_file(path.as_ptr(), c"r".as_ptr()) };
-        (!bio.is_null()).then_some(Self(bio))
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        // SAFETY: the BIO is owned here and freed once.
-        unsafe { ffi::BIO_free_all(self.0) };
-    }
-}
-
 /// Reads a certificate. On failure the cause is in the error queue.
 pub(crate) fn certificate(path: &CStr, kind: FileType, password: Password) -> Option<Certificate> {
-    let file = File::open(path)?;
+    let file = Bio::open(path)?;
     let null = std::ptr::null_mut();
     // SAFETY: the BIO is valid; the password callback is the program's, called with its argument.
     unsafe {
         Certificate::from_raw(match kind {
-            FileType::Pem => ffi::PEM_read_bio_X509(file.0, null, password.0, password.1),
-            FileType::Der => ffi::d2i_X509_bio(file.0, null),
+            FileType::Pem => ffi::PEM_read_bio_X509(file.as_ptr(), null, password.0, password.1),
+            FileType::Der => ffi::d2i_X509_bio(file.as_ptr(), null),
         })
     }
 }
 
 /// Reads a private key. On failure the cause is in the error queue.
 pub(crate) fn private_key(path: &CStr, kind: FileType, password: Password) -> Option<Key> {
-    let file = File::open(path)?;
+    let file = Bio::open(path)?;
     let null = std::ptr::null_mut();
     // SAFETY: as in `certificate`.
     unsafe {
         Key::from_raw(match kind {
-            FileType::Pem => ffi::PEM_read_bio_PrivateKey(file.0, null, password.0, password.1),
-            FileType::Der => ffi::d2i_PrivateKey_bio(file.0, null),
+            FileType::Pem => {
+                ffi::PEM_read_bio_PrivateKey(file.as_ptr(), null, password.0, password.1)
+            }
+            FileType::Der => ffi::d2i_PrivateKey_bio(file.as_ptr(), null),
         })
     }
 }
@@ -77,17 +63,20 @@ pub(crate) fn private_key(path: &CStr, kind: FileType, password: Password) -> Op
 pub(crate) fn chain(path: &CStr, password: Password) -> Option<(Certificate, Vec<Certificate>)> {
     /// `PEM_R_NO_START_LINE` of `ERR_LIB_PEM`: the regular end of a file.
     const NO_START_LINE: std::ffi::c_ulong = (9 << 23) | 108;
-    let file = File::open(path)?;
+    let file = Bio::open(path)?;
     let null = std::ptr::null_mut();
     // SAFETY: as in `certificate`.
     unsafe {
-        let first = ffi::PEM_read_bio_X509_AUX(file.0, null, password.0, password.1);
+        let first = ffi::PEM_read_bio_X509_AUX(file.as_ptr(), null, password.0, password.1);
         let first = Certificate::from_raw(first)?;
         let mut rest = Vec::new();
         ffi::ERR_set_mark();
-        while let Some(next) =
-            Certificate::from_raw(ffi::PEM_read_bio_X509(file.0, null, password.0, password.1))
-        {
+        while let Some(next) = Certificate::from_raw(ffi::PEM_read_bio_X509(
+            file.as_ptr(),
+            null,
+            password.0,
+            password.1,
+        )) {
             rest.push(next);
         }
         if ffi::ERR_peek_last_error() != NO_START_LINE {
@@ -97,4 +86,14 @@ pub(crate) fn chain(path: &CStr, password: Password) -> Option<(Certificate, Vec
         ffi::ERR_pop_to_mark();
         Some((first, rest))
     }
+}
+
+/// Why a file was not taken, for libssl's entry in the error queue: it was not opened, or what is
+/// in it is something else. libcrypto has just queued its own.
+pub(crate) fn failure() -> c_int {
+    const LIBRARY_OFFSET: u32 = 23;
+    const LIB_BIO: std::ffi::c_ulong = 32;
+    // SAFETY: no argument; reads the queue of this thread.
+    let last = unsafe { ffi::ERR_peek_last_error() };
+    if last >> LIBRARY_OFFSET == LIB_BIO { error::SYS_LIB } else { error::PEM_LIB }
 }
