@@ -29,6 +29,10 @@ exported! {
         names::version(ssl.get().map_or(0, |ssl| version(&ssl.lock()))).as_ptr()
     }
 
+    fn SSL_is_dtls(_ssl: Handle<Ssl>) -> c_int => 0, {
+        0
+    }
+
     fn SSL_is_init_finished(ssl: Handle<Ssl>) -> c_int => 0, {
         int(ssl.get().is_some_and(|ssl| ssl.lock().connection.is_complete()))
     }

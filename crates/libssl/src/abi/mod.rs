@@ -20,6 +20,7 @@ pub(crate) mod conf;
 pub(crate) mod connection;
 pub(crate) mod context;
 pub(crate) mod ctrl;
+pub(crate) mod default_trust;
 pub(crate) mod early_data;
 pub(crate) mod groups;
 pub(crate) mod guard;
