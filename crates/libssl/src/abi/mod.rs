@@ -36,6 +36,7 @@ pub(crate) mod refused;
 pub(crate) mod session;
 pub(crate) mod session_cache;
 pub(crate) mod session_der;
+pub(crate) mod session_print;
 pub(crate) mod session_use;
 pub(crate) mod signatures;
 pub(crate) mod status;

@@ -48,8 +48,15 @@ impl SessionState {
 
 impl SslSession {
     /// A new session. Called with no lock held: callbacks of ex_data may run.
-    pub(crate) fn make(fields: Session, slot: Option<Arc<Slot>>) -> Arc<Self> {
-        let peer = fields.chain.first().and_then(|der| Certificate::from_der(der));
+    ///
+    /// `peer` is the certificate of the peer, which is parsed from the fields when it is not given.
+    pub(crate) fn make(
+        fields: Session,
+        slot: Option<Arc<Slot>>,
+        peer: Option<Certificate>,
+    ) -> Arc<Self> {
+        let parse = || fields.chain.first().and_then(|der| Certificate::from_der(der));
+        let peer = peer.or_else(parse);
         Self::with(SessionState { fields, slot, peer, not_resumable: false })
     }
 
@@ -95,7 +102,7 @@ fn show(bytes: &[u8]) -> *const c_uchar {
 
 exported! {
     fn SSL_SESSION_new() -> Handle<SslSession> => Handle::NULL, {
-        give(SslSession::make(Session::default(), None))
+        give(SslSession::make(Session::default(), None, None))
     }
 
     fn SSL_SESSION_dup(session: Handle<SslSession>) -> Handle<SslSession> => Handle::NULL, {

@@ -36,7 +36,7 @@ fn read(der: &[u8]) -> Option<(Arc<SslSession>, usize)> {
         TLS1_3 => sessions::remembered(&fields.id),
         _ => None,
     };
-    Some((SslSession::make(fields, slot), length))
+    Some((SslSession::make(fields, slot, None), length))
 }
 
 /// `d2i_of_void` and `i2d_of_void` of `openssl/asn1.h`, for sessions.

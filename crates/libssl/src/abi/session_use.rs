@@ -19,6 +19,7 @@ use crate::core::session::Session;
 use crate::core::sessions::{ClientSession, ServerSessions};
 use crate::core::settings::{OP_NO_TICKET, Settings, TLS1_2, TLS1_3, VERIFY_PEER};
 use crate::core::tickets::Tickets;
+use crate::sys::x509::Certificate;
 
 /// `SSL_SESS_CACHE_*`.
 const CACHE_CLIENT: c_int = 1;
@@ -199,7 +200,14 @@ fn finished_server(ssl: &Arc<Ssl>, resumed: bool, tls13: bool) {
         let id = |ticket: &[u8]| crate::core::session::id_of_ticket(ticket);
         values.extend(passed.sealed.iter().map(|(ticket, value)| (id(ticket), value.clone())));
     }
-    for (id, value) in values {
+    // Without anyone to tell, the last is all that can be asked for.
+    let last = values.len().saturating_sub(1);
+    let told = {
+        let stateful = ssl.lock().settings.has_option(OP_NO_TICKET);
+        let state = session_ctx.lock();
+        state.sessions.new.is_some() || state.sessions.remove.is_some() || stateful
+    };
+    for (id, value) in values.into_iter().skip(if tls13 && !told { last } else { 0 }) {
         if let Some(session) = Session::of_server(&id, &value) {
             let session = made(ssl, session);
             set_current(ssl, Arc::clone(&session));
@@ -252,12 +260,12 @@ fn receive(ssl: &Arc<Ssl>, resumed: bool) {
             }
         };
         let Some(mut fields) = fields else { continue };
-        complete(&mut fields, &ssl.lock());
+        let peer = complete(&mut fields, &ssl.lock());
         if fields.version == TLS1_3 && fields.lifetime_hint != 0 {
             let hint = i64::try_from(fields.lifetime_hint).unwrap_or(i64::MAX);
             fields.timeout = fields.timeout.min(hint);
         }
-        let session = SslSession::make(fields, slot);
+        let session = SslSession::make(fields, slot, peer);
         set_current(ssl, Arc::clone(&session));
         if !resumed {
             publish(ssl, &session, CACHE_CLIENT);
@@ -278,16 +286,17 @@ fn facts(state: &SslState) -> Session {
     }
 }
 
-/// Adds what the connection's settings say to a new session.
-fn complete(session: &mut Session, state: &SslState) {
+/// Adds what the connection's settings say to a new session. Gives the peer's certificate.
+fn complete(session: &mut Session, state: &SslState) -> Option<Certificate> {
     session.id_context = state.settings.session_id_context.to_vec();
     session.timeout = state.settings.session_timeout.into();
     session.verify_result = state.verify_result;
+    state.peer.clone()
 }
 
 fn made(ssl: &Ssl, mut session: Session) -> Arc<SslSession> {
-    complete(&mut session, &ssl.lock());
-    SslSession::make(session, None)
+    let peer = complete(&mut session, &ssl.lock());
+    SslSession::make(session, None, peer)
 }
 
 /// The session before is dropped without a lock.
