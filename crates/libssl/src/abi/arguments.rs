@@ -53,11 +53,6 @@ impl<T> Handle<T> {
         Some(unsafe { Arc::from_raw(self.0) })
     }
 
-    /// The pointer, for passing on to C.
-    pub(crate) fn as_ptr(self) -> *mut T {
-        self.0.cast_mut()
-    }
-
     /// A pointer to an object that lives for as long as C uses it; C takes no reference.
     pub(crate) fn passing(object: &T) -> Self {
         Self(object)

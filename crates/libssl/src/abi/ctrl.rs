@@ -12,7 +12,9 @@ use crate::abi::callbacks::{ServernameCb, StatusCb};
 use crate::abi::certificate::chains;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
-use crate::abi::{conf, context, groups, preferences, session_cache, signatures, status};
+use crate::abi::{
+    conf, context, groups, handshake, preferences, session_cache, signatures, status,
+};
 use crate::sys::error;
 
 type OnSsl = fn(&Ssl, c_long, *mut c_void) -> c_long;
@@ -108,6 +110,7 @@ static COMMANDS: &[Command] = &[
     both(131, context::max_version, context::max_version),
     ssl(132, signatures::own_hash),
     ssl(134, groups::negotiated),
+    ssl(136, handshake::set_retry_verify),
     both(137, conf::verify_store, conf::verify_store),
 ];
 

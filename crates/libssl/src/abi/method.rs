@@ -2,7 +2,9 @@
 
 use std::ffi::c_int;
 
+use crate::abi::arguments::Handle;
 use crate::abi::guard::exported;
+use crate::abi::objects::{Ctx, Ssl};
 use crate::core::settings::{TLS1_2, TLS1_3};
 
 /// The side of a connection.
@@ -56,4 +58,14 @@ methods! {
 pub(crate) fn bounds(method: &Method) -> (c_int, c_int) {
     debug_assert!(method.version <= TLS1_3);
     (method.version, method.version)
+}
+
+exported! {
+    fn SSL_CTX_get_ssl_method(ctx: Handle<Ctx>) -> *const Method => std::ptr::null(), {
+        ctx.get().map_or(std::ptr::null(), |ctx| ctx.lock().method)
+    }
+
+    fn SSL_get_ssl_method(ssl: Handle<Ssl>) -> *const Method => std::ptr::null(), {
+        ssl.get().map_or(std::ptr::null(), |ssl| ssl.lock().method)
+    }
 }

@@ -34,6 +34,7 @@ pub(crate) mod objects;
 pub(crate) mod preferences;
 pub(crate) mod refused;
 pub(crate) mod session;
+pub(crate) mod server;
 pub(crate) mod session_cache;
 pub(crate) mod session_der;
 pub(crate) mod session_print;

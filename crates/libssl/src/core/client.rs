@@ -25,7 +25,6 @@ use crate::sys::reasons;
 pub(crate) struct Client {
     state: State,
     sessions: Arc<ConnectionSessions>,
-    credentials: Arc<ClientCredentials>,
     tls13: Option<bool>,
     /// Whether the server's certificates were judged.
     answered: bool,
@@ -80,7 +79,7 @@ impl Client {
         let mut config = ClientConfig::builder(provider)
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_client_credential_resolver(credentials.clone())?;
+            .with_client_credential_resolver(credentials)?;
         config.alpn_protocols =
             settings.protocols().into_iter().map(ApplicationProtocol::from).collect();
         config.resumption = Resumption::store(sessions.clone());
@@ -88,13 +87,7 @@ impl Client {
             config.key_log = key_log;
         }
         let needs = Arc::new(config).connect(server_name(name)).start_handshake(output)?;
-        Ok(Self {
-            state: State::NeedsInput(needs),
-            sessions,
-            credentials,
-            tls13: None,
-            answered: false,
-        })
+        Ok(Self { state: State::NeedsInput(needs), sessions, tls13: None, answered: false })
     }
 
     /// Goes on with what is in `input`.
@@ -169,11 +162,6 @@ impl Client {
     /// The sessions that this connection has received, now and later.
     pub(crate) fn sessions(&self) -> Arc<ConnectionSessions> {
         Arc::clone(&self.sessions)
-    }
-
-    /// Whether the server has asked for a certificate.
-    pub(crate) fn asked_for_certificate(&self) -> bool {
-        self.credentials.asked()
     }
 
     /// Whether what is sent now is not encrypted: in TLS 1.2 up to the answer to the server's

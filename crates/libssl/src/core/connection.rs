@@ -337,11 +337,6 @@ impl Connection {
         self.sessions.as_ref()
     }
 
-    /// Whether the server has asked this client for a certificate, in a handshake under way.
-    pub(crate) fn asked_for_certificate(&self) -> bool {
-        matches!(&self.state, State::Client(client) if client.asked_for_certificate())
-    }
-
     /// The completed connection's keys and facts.
     pub(crate) fn traffic(&self) -> Option<&Traffic> {
         match &self.state {

@@ -2,7 +2,6 @@
 
 use std::hash::Hasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::client::{ClientCredentialResolver, CredentialRequest};
 use rustls::crypto::{
@@ -128,7 +127,6 @@ pub(crate) struct ClientCredentials {
     credentials: Arc<[Arc<Credential>]>,
     schemes: Vec<SignatureScheme>,
     signatures: Arc<Signatures>,
-    asked: AtomicBool,
 }
 
 impl ClientCredentials {
@@ -138,18 +136,12 @@ impl ClientCredentials {
         schemes: Vec<SignatureScheme>,
         signatures: Arc<Signatures>,
     ) -> Self {
-        Self { credentials, schemes, signatures, asked: AtomicBool::new(false) }
-    }
-
-    /// Whether the server has asked.
-    pub(crate) fn asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        Self { credentials, schemes, signatures }
     }
 }
 
 impl ClientCredentialResolver for ClientCredentials {
     fn resolve(&self, request: &CredentialRequest<'_>) -> Option<SelectedCredential> {
-        self.asked.store(true, Ordering::Relaxed);
         let names = request.root_hint_subjects().iter();
         self.signatures.is_asked(names.map(|name| name.as_ref().to_vec()).collect());
         let schemes = in_common(&self.schemes, request.signature_schemes());

@@ -76,12 +76,6 @@ unsafe extern "C" {
         from: *mut X509_VERIFY_PARAM,
     );
     pub(crate) fn X509_VERIFY_PARAM_get_depth(param: *const X509_VERIFY_PARAM) -> c_int;
-    pub(crate) fn X509_VERIFY_PARAM_set_purpose(
-        param: *mut X509_VERIFY_PARAM,
-        purpose: c_int,
-    ) -> c_int;
-    pub(crate) fn X509_VERIFY_PARAM_set_trust(param: *mut X509_VERIFY_PARAM, trust: c_int)
-    -> c_int;
     pub(crate) fn X509_VERIFY_PARAM_get0_peername(param: *const X509_VERIFY_PARAM)
     -> *const c_char;
     pub(crate) fn X509_check_private_key(cert: *const X509, key: *const EVP_PKEY) -> c_int;
@@ -119,7 +113,6 @@ unsafe extern "C" {
     ) -> *mut c_void;
     pub(crate) fn ERR_peek_error() -> c_ulong;
     pub(crate) fn ERR_peek_last_error() -> c_ulong;
-    pub(crate) fn BIO_new_file(path: *const c_char, mode: *const c_char) -> *mut BIO;
     pub(crate) fn ERR_clear_last_mark() -> c_int;
     pub(crate) fn ERR_set_mark() -> c_int;
     pub(crate) fn ERR_pop_to_mark() -> c_int;

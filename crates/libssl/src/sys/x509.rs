@@ -30,6 +30,7 @@ macro_rules! owned {
             ///
             /// # Safety
             /// `raw` is NULL or a valid object.
+            #[allow(dead_code, reason = "not every kind of object is shared both ways")]
             pub(crate) unsafe fn from_ref(raw: *mut $raw) -> Option<Self> {
                 let raw = std::ptr::NonNull::new(raw)?;
                 // SAFETY: the caller passes a valid object.
@@ -43,6 +44,7 @@ macro_rules! owned {
             }
 
             /// One more reference, for the caller to own.
+            #[allow(dead_code, reason = "not every kind of object is shared both ways")]
             pub(crate) fn to_raw(&self) -> *mut $raw {
                 // SAFETY: the object is valid for as long as this owner is.
                 unsafe { $up_ref(self.0.as_ptr()) };
