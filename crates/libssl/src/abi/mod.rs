@@ -15,6 +15,7 @@ pub(crate) mod certificate;
 pub(crate) mod cipher;
 pub(crate) mod cipher_list;
 pub(crate) mod client_ca;
+pub(crate) mod client_hello;
 pub(crate) mod compression;
 pub(crate) mod conf;
 pub(crate) mod connection;
