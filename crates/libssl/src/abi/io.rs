@@ -26,6 +26,9 @@ const MODE_PARTIAL_WRITE: u32 = 1;
 /// `SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER`.
 const MODE_MOVING_BUFFER: u32 = 2;
 
+/// `SSL_MODE_AUTO_RETRY`.
+const MODE_AUTO_RETRY: u32 = 4;
+
 /// What a function that moves data returns when it does not: 0 or -1.
 type Stopped = c_int;
 
@@ -51,7 +54,7 @@ fn read_data(
 ) -> Result<usize, Stopped> {
     complete(ssl, function)?;
     loop {
-        let received = {
+        let (received, handled) = {
             let mut state = ssl.lock();
             if state.shutdown & RECEIVED_SHUTDOWN != 0 {
                 state.want = Want::Nothing;
@@ -61,7 +64,8 @@ fn read_data(
                 state.want = Want::Nothing;
                 return Err(-1);
             }
-            match state.connection.receive() {
+            let had_some = !state.connection.input.unread().is_empty();
+            let received = match state.connection.receive() {
                 Ok(Received::Data) => {
                     let count = room.fill(size, state.connection.pending());
                     if !peek {
@@ -79,7 +83,8 @@ fn read_data(
                 }
                 Ok(Received::WantRead) => Ok(()),
                 Err(failure) => Err(failure),
-            }
+            };
+            (received, had_some && state.connection.input.unread().is_empty())
         };
         if let Err(failure) = received {
             fail(ssl, function, &failure);
@@ -88,11 +93,31 @@ fn read_data(
         }
         // What receiving has left to send, an answer to a KeyUpdate, may wait for the next write.
         let _ = transport::flush(ssl);
+        if handled && without_retry(ssl) {
+            return Err(-1);
+        }
         if let Err(blocked) = transport::fill(ssl, function) {
             let ended = blocked == Blocked::Failed && ssl.lock().eof;
             return Err(if ended { 0 } else { -1 });
         }
     }
+}
+
+/// Whether a program that has turned `SSL_MODE_AUTO_RETRY` off is to come back, now that a record
+/// without data, such as a ticket, has been handled. It then sees that reading is to be retried.
+fn without_retry(ssl: &Arc<Ssl>) -> bool {
+    let bio = {
+        let mut state = ssl.lock();
+        if state.settings.mode & MODE_AUTO_RETRY != 0 {
+            return false;
+        }
+        state.want = Want::Reading;
+        state.rbio.clone()
+    };
+    if let Some(bio) = bio {
+        bio.ask_to_read_again();
+    }
+    true
 }
 
 /// Completes the handshake first, when that has not been done.

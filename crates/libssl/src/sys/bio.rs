@@ -92,6 +92,18 @@ impl Bio {
         unsafe { ffi::BIO_test_flags(self.as_ptr(), flags) != 0 }
     }
 
+    /// Has the BIO say that reading is to be retried.
+    pub(crate) fn ask_to_read_again(&self) {
+        const READ: c_int = 1;
+        const ALL: c_int = 0xf;
+        const SHOULD_RETRY: c_int = 8;
+        // SAFETY: the BIO is valid for as long as this owner is.
+        unsafe {
+            ffi::BIO_clear_flags(self.as_ptr(), ALL);
+            ffi::BIO_set_flags(self.as_ptr(), READ | SHOULD_RETRY);
+        }
+    }
+
     /// Whether the last operation has to be tried again after reading became possible.
     pub(crate) fn should_read(&self) -> bool {
         self.has(FLAGS_READ)
