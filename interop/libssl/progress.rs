@@ -7,7 +7,6 @@ const NOT_YET: &[(&str, usize)] = &[
     ("status_accessors", 2),
     ("status_order", 11),
     ("status_response", 2),
-    ("io_data", 2),
     ("io_close", 2),
     ("context_settings", 6),
     ("context_lifetime", 2),

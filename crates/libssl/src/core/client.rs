@@ -11,7 +11,7 @@ use rustls::split::SplitConnection;
 use rustls::{ClientConfig, KeyLog, NeedsInput, Tcp, VerifyPeerIdentity};
 
 use super::buffer::Input;
-use super::client_hello::server_speaks_tls13;
+use super::client_hello::{server_random, server_speaks_tls13};
 use super::connection::Presented;
 use super::credentials::ClientCredentials;
 use super::failure::Failure;
@@ -25,6 +25,8 @@ use crate::sys::reasons;
 pub(crate) struct Client {
     state: State,
     sessions: Arc<ConnectionSessions>,
+    /// The server's random, once its ServerHello is here.
+    pub(crate) random: Option<[u8; 32]>,
     tls13: Option<bool>,
     /// Whether the server's certificates were judged.
     answered: bool,
@@ -87,7 +89,13 @@ impl Client {
             config.key_log = key_log;
         }
         let needs = Arc::new(config).connect(server_name(name)).start_handshake(output)?;
-        Ok(Self { state: State::NeedsInput(needs), sessions, tls13: None, answered: false })
+        Ok(Self {
+            state: State::NeedsInput(needs),
+            sessions,
+            random: None,
+            tls13: None,
+            answered: false,
+        })
     }
 
     /// Goes on with what is in `input`.
@@ -96,6 +104,9 @@ impl Client {
         input: &mut Input,
         output: &mut Vec<u8>,
     ) -> Result<Progress, Failure> {
+        if self.random.is_none() {
+            self.random = server_random(input.unread());
+        }
         if self.tls13.is_none() {
             self.tls13 = server_speaks_tls13(input.unread());
         }

@@ -229,6 +229,15 @@ pub(crate) fn server_speaks_tls13(records: &[u8]) -> Option<bool> {
     Some(false)
 }
 
+/// The random of the ServerHello at the start of a server's records. None for a
+/// HelloRetryRequest, whose random says just that it is one.
+pub(crate) fn server_random(records: &[u8]) -> Option<[u8; 32]> {
+    if is_hello_retry_request(records) {
+        return None;
+    }
+    server_hello(records)?.random.try_into().ok()
+}
+
 /// Whether the record that a server sends is a HelloRetryRequest (RFC 8446, 4.1.3).
 pub(crate) fn is_hello_retry_request(records: &[u8]) -> bool {
     /// SHA-256 of "HelloRetryRequest".

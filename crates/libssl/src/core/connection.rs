@@ -67,12 +67,20 @@ pub(crate) struct Connection {
     state: State,
     first_records: FirstRecords,
     tls13: Option<bool>,
+    randoms: Randoms,
     resumed: bool,
     /// What the handshake was signed with.
     pub(crate) signatures: Arc<Signatures>,
     sessions: Option<Arc<ConnectionSessions>>,
     /// The ClientHello of a server whose handshake is complete.
     offered: Option<ClientHello>,
+}
+
+/// The randoms of both hellos (RFC 8446, 4.1.2 and 4.1.3); zeros until they are there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Randoms {
+    pub(crate) client: [u8; 32],
+    pub(crate) server: [u8; 32],
 }
 
 #[derive(Default)]
@@ -97,6 +105,8 @@ impl Connection {
         let signatures = Arc::clone(&self.signatures);
         let client = Client::start(settings, name, session, key_log, signatures, &mut self.output)?;
         self.sessions = Some(client.sessions());
+        let hello = ClientHello::from_records(&self.output);
+        self.note_client_random(hello.as_ref());
         self.state = State::Client(Box::new(client));
         Ok(())
     }
@@ -252,8 +262,29 @@ impl Connection {
         self.fail(client::over())
     }
 
-    /// Keeps what a server was offered when its handshake ends.
+    fn note_client_random(&mut self, hello: Option<&ClientHello>) {
+        if let Some(random) = hello.and_then(|hello| hello.random.as_slice().try_into().ok()) {
+            self.randoms.client = random;
+        }
+    }
+
+    /// The randoms of both hellos.
+    pub(crate) fn randoms(&self) -> Randoms {
+        let mut randoms = self.randoms;
+        match &self.state {
+            State::Client(client) => randoms.server = client.random.unwrap_or_default(),
+            State::Server(server) => {
+                randoms.client = server.hello().random.as_slice().try_into().unwrap_or_default();
+                randoms.server = server.random.unwrap_or_default();
+            }
+            _ => {}
+        }
+        randoms
+    }
+
+    /// Keeps what a server was offered, and the randoms, when the handshake ends.
     fn keep_hello(&mut self) {
+        self.randoms = self.randoms();
         if let State::Server(server) = &self.state {
             self.offered = Some(server.hello().clone());
         }

@@ -52,7 +52,8 @@ impl Credential {
             Box::new(Shared(self.key.clone())),
         );
         credentials.ocsp = staple.cloned();
-        credentials.signer(schemes)
+        // By itself it takes the scheme that it likes best; OpenSSL takes the peer's first.
+        schemes.iter().find_map(|scheme| credentials.signer(&[*scheme]))
     }
 
     fn signs(&self, schemes: &[SignatureScheme]) -> bool {

@@ -20,7 +20,7 @@ use rustls::{NeedsInput, ServerConfig, Tcp, VerifyPeerIdentity};
 
 use super::buffer::Input;
 use super::client::{CollectedKeys, chain_of, over};
-use super::client_hello::{ClientHello, is_hello_retry_request};
+use super::client_hello::{ClientHello, is_hello_retry_request, server_random};
 use super::connection::Presented;
 use super::credentials::{self, RefuseToSign, ServerCredentials};
 use super::failure::{Failure, alert};
@@ -43,6 +43,8 @@ pub(crate) struct Server {
     signatures: Arc<Signatures>,
     /// How much of the answer was sent before the handshake turned out to be a full one.
     sent: usize,
+    /// The random of the ServerHello, once it is written.
+    pub(crate) random: Option<[u8; 32]>,
     /// Whether it is a full handshake of TLS 1.2.
     full_tls12: bool,
 }
@@ -93,6 +95,7 @@ impl Server {
             hello: ClientHello::default(),
             choice: None,
             sent: 0,
+            random: None,
             full_tls12: false,
         }
     }
@@ -153,6 +156,7 @@ impl Server {
                         Ok(Progress::NeedsInput)
                     }
                     Ok(next) => {
+                        self.random = server_random(&answer);
                         output.extend(answer);
                         self.hand_over(input);
                         self.enter(next)
@@ -254,6 +258,7 @@ impl Server {
                 Ok(Progress::NeedsInput)
             }
             Ok(next) => {
+                self.random = server_random(&answer);
                 output.extend(answer);
                 self.hand_over(input);
                 self.enter(next)
@@ -305,7 +310,9 @@ impl Server {
                 other => other,
             };
         }
-        output.extend(answer.get(self.sent..).unwrap_or_default());
+        let answer = answer.get(self.sent..).unwrap_or_default();
+        self.random = server_random(answer);
+        output.extend(answer);
         self.hand_over(input);
         self.enter(next.map_err(|error| refused(error, tls13))?)
     }

@@ -4,7 +4,7 @@ use rustls::client::ClientSide;
 use rustls::crypto::cipher::OutboundPlain;
 use rustls::server::ServerSide;
 use rustls::split::{ReceiveTraffic, ReceiveTrafficState, SendTraffic};
-use rustls::{ConnectionOutputs, SideData};
+use rustls::{ConnectionOutputs, KeyingMaterialExporter, SideData};
 
 use super::buffer::Input;
 use super::failure::Failure;
@@ -14,6 +14,7 @@ pub(crate) struct Traffic {
     send: Option<SendTraffic>,
     receive: Receive,
     pub(crate) outputs: ConnectionOutputs,
+    exporter: Option<KeyingMaterialExporter>,
     plaintext: Vec<u8>,
     read: usize,
 }
@@ -46,8 +47,20 @@ impl Traffic {
         Self::new(split.send, Receive::Server(split.receive), split.outputs)
     }
 
-    fn new(send: SendTraffic, receive: Receive, outputs: ConnectionOutputs) -> Self {
-        Self { send: Some(send), receive, outputs, plaintext: Vec::new(), read: 0 }
+    fn new(send: SendTraffic, receive: Receive, mut outputs: ConnectionOutputs) -> Self {
+        let exporter = outputs.exporter().ok();
+        Self { send: Some(send), receive, outputs, exporter, plaintext: Vec::new(), read: 0 }
+    }
+
+    /// Keying material for another protocol (RFC 5705; RFC 8446, 7.5). None when there is none of
+    /// that length.
+    pub(crate) fn export(
+        &self,
+        label: &[u8],
+        context: Option<&[u8]>,
+        length: usize,
+    ) -> Option<Vec<u8>> {
+        self.exporter.as_ref()?.derive(label, context, vec![0; length]).ok()
     }
 
     /// Data decrypted and not yet read.
