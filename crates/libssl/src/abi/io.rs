@@ -93,6 +93,8 @@ fn read_data(
         }
         // What receiving has left to send, an answer to a KeyUpdate, may wait for the next write.
         let _ = transport::flush(ssl);
+        // The program hears of a session now, not when data has come: this may wait for long.
+        session_use::collect(ssl);
         if handled && without_retry(ssl) {
             return Err(-1);
         }

@@ -291,6 +291,7 @@ fn complete(session: &mut Session, state: &SslState) -> Option<Certificate> {
     session.id_context = state.settings.session_id_context.to_vec();
     session.timeout = state.settings.session_timeout.into();
     session.verify_result = state.verify_result;
+    session.group = state.connection.group().map_or(0, Into::into);
     state.peer.clone()
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Session {
     pub(crate) max_early_data: u32,
     pub(crate) alpn: Vec<u8>,
     pub(crate) ticket_data: Vec<u8>,
+    /// The number of the group of the key exchange, or 0.
+    pub(crate) group: u16,
 }
 
 impl Default for Session {
@@ -68,6 +70,7 @@ impl Default for Session {
             max_early_data: 0,
             alpn: Vec::new(),
             ticket_data: Vec::new(),
+            group: 0,
         }
     }
 }

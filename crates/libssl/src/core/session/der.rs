@@ -8,10 +8,11 @@
 //!   idContext [4] OCTET STRING, verifyResult [5] INTEGER, hostname [6] OCTET STRING,
 //!   lifetimeHint [9] INTEGER, ticket [10] OCTET STRING, flags [13] INTEGER,
 //!   ageAdd [14] INTEGER, maxEarlyData [15] INTEGER, alpn [16] OCTET STRING,
-//!   ticketData [18] OCTET STRING }
+//!   ticketData [18] OCTET STRING, group [19] INTEGER }
 //! ```
 //!
-//! All tags are explicit, and what has one is optional. A field that is not listed is skipped.
+//! All tags are explicit, and what has one is optional. A field that is not listed is skipped,
+//! and so is a group whose number is OpenSSL's own.
 
 use std::ffi::CString;
 
@@ -52,6 +53,7 @@ pub(crate) fn encode(session: &Session) -> Option<Vec<u8>> {
     put_number(&mut out, 15, session.max_early_data.into());
     put_bytes(&mut out, 16, &session.alpn);
     put_bytes(&mut out, 18, &session.ticket_data);
+    put_number(&mut out, 19, session.group.into());
     let mut der = Vec::new();
     put(&mut der, SEQUENCE, &out);
     Some(der)
@@ -92,6 +94,7 @@ pub(crate) fn decode(der: &[u8]) -> Option<(Session, usize)> {
             15 => session.max_early_data = number(value)?.try_into().ok()?,
             16 => session.alpn = value.to_vec(),
             18 => session.ticket_data = value.to_vec(),
+            19 => session.group = number(value)?.try_into().unwrap_or(0),
             _ => {}
         }
     }
@@ -197,6 +200,7 @@ mod tests {
             flags: 1,
             age_add: u32::MAX,
             alpn: b"h2".to_vec(),
+            group: 29,
             ..Session::default()
         }
     }
