@@ -13,7 +13,7 @@ use crate::abi::certificate::chains;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::{
-    conf, context, groups, handshake, preferences, session_cache, signatures, status,
+    absent, conf, context, groups, handshake, preferences, session_cache, signatures, status,
 };
 use crate::sys::error;
 
@@ -80,6 +80,7 @@ static COMMANDS: &[Command] = &[
     ssl(69, status::set_ids),
     ssl(70, status::response),
     ssl(71, status::set_response),
+    ssl(76, absent::not_shown),
     both(78, context::clear_mode, context::clear_mode),
     ctx(82, chains::extra_chain),
     ctx(83, chains::clear_extra_chain),
@@ -93,8 +94,10 @@ static COMMANDS: &[Command] = &[
     both(98, signatures::set_list, signatures::set_list),
     both(101, signatures::set_client, signatures::set_client),
     both(102, signatures::set_client_list, signatures::set_client_list),
+    ssl(103, absent::not_shown),
     both(106, conf::set_verify_store, conf::set_verify_store),
     ssl(108, signatures::peer_hash),
+    ssl(109, absent::not_shown),
     ssl(110, groups::raw_suites),
     both(115, chains::chain, chains::chain),
     both(116, chains::select, chains::select),
@@ -109,6 +112,7 @@ static COMMANDS: &[Command] = &[
     both(130, context::min_version, context::min_version),
     both(131, context::max_version, context::max_version),
     ssl(132, signatures::own_hash),
+    ssl(133, absent::not_shown),
     ssl(134, groups::negotiated),
     ssl(136, handshake::set_retry_verify),
     both(137, conf::verify_store, conf::verify_store),

@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(dead_code))]
 #![allow(non_snake_case, non_camel_case_types, clippy::missing_safety_doc)]
 
+pub(crate) mod absent;
 pub(crate) mod alpn;
 pub(crate) mod arguments;
 pub(crate) mod callbacks;
@@ -42,6 +43,7 @@ pub(crate) mod session_der;
 pub(crate) mod session_print;
 pub(crate) mod session_use;
 pub(crate) mod signatures;
+pub(crate) mod ssl_bio;
 pub(crate) mod status;
 pub(crate) mod strings;
 pub(crate) mod transport;
