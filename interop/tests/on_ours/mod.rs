@@ -7,6 +7,7 @@ mod nginx;
 mod nginx_clients;
 mod nginx_staples;
 mod nginx_upstream;
+mod openssl;
 mod python;
 mod web;
 

@@ -1,0 +1,85 @@
+//! `openssl s_client` and `openssl s_server` on our libssl: the programs that show everything.
+
+use certstatus_lab::{KeyKind, LeafRequest};
+
+use super::Library;
+use super::web::{Nginx, certificate, server};
+use crate::harness::files::Files;
+use crate::harness::pki::{Case, NAME, Pki, Version, matrix, with_rsa_and_ecdsa};
+use crate::harness::process::{Finished, Program, free_port, run};
+use crate::harness::server::Server;
+
+with_rsa_and_ecdsa!(s_client_reads_staples, s_client_shows_what_was_agreed);
+
+/// `openssl s_client` on ours, which verifies, of that version of TLS and no other.
+fn s_client(files: &Files, port: u16, version: Version, more: &[&str]) -> Finished {
+    let mut command = Library::Ours.call(&Program::find("openssl", "openssl"));
+    let version = format!("-tls{}", version.number().replace('.', "_"));
+    command.args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-servername", NAME]);
+    command.args(["-CAfile", &files.root(), "-verify_return_error", &version]);
+    command.args(["-verify_hostname", NAME]).args(more);
+    run(command)
+}
+
+fn s_client_reads_staples(kind: KeyKind) {
+    let pki = Pki::shared(kind);
+    for (version, case) in matrix() {
+        let files = Files::of_case(pki, case);
+        let peer = Server::start(pki, case, version);
+        let done = s_client(&files, peer.port(), version, &["-status"]);
+        done.exits(0).says("Verify return code: 0 (ok)").says(match case {
+            Case::Good | Case::Expired => "Cert Status: good",
+            Case::Revoked => "Cert Status: revoked",
+            Case::Missing => "OCSP response: no response sent",
+        });
+        if case != Case::Missing {
+            let serial = certstatus::hex(pki.leaf(case).serial()).to_uppercase();
+            done.says(&format!("Serial Number: {serial}"));
+        }
+        let unasked = s_client(&files, peer.port(), version, &[]);
+        unasked.exits(0).does_not_say("OCSP");
+    }
+}
+
+fn s_client_shows_what_was_agreed(kind: KeyKind) {
+    let pki = Pki::shared(kind);
+    let files = Files::of_case(pki, Case::Missing);
+    let client = pki.lab().issue(LeafRequest::new("client.example")).unwrap();
+    let own = Files::of(pki.lab(), &client);
+    let port = free_port();
+    let lines = format!(
+        "{}ssl_client_certificate {}; ssl_verify_client optional; ssl_verify_depth 2; return 204;",
+        certificate(&files),
+        files.authorities()
+    );
+    let mut nginx = Nginx::start(Library::System, 1, port, &server(port, NAME, &lines));
+    let signed = if kind.is_rsa() { "RSA-PSS" } else { "ECDSA" };
+    for version in Version::ALL {
+        let certificate = ["-cert", &own.leaf(), "-cert_chain", &own.issuer(), "-key", &own.key()];
+        let more = [&["-alpn", "h2,http/1.1", "-showcerts"], &certificate[..]].concat();
+        let done = s_client(&files, port, version, &more);
+        done.exits(0)
+            .says(&format!("New, TLSv{}, Cipher is ", version.number()))
+            .says("ALPN protocol: h2")
+            .says("Acceptable client certificate CA names")
+            .says(&format!("Peer signature type: {signed}"))
+            .says("Verification: OK");
+        let more = ["-verify_hostname", "other.example"];
+        s_client(&files, port, version, &more).exits(1).says("hostname mismatch");
+        let strangers = Files::of_case(Pki::stranger_to(kind), Case::Missing);
+        s_client(&strangers, port, version, &[]).exits(1).says("verify error:num=");
+    }
+    let suite = [
+        "-cipher",
+        if kind.is_rsa() { "ECDHE-RSA-CHACHA20-POLY1305" } else { "ECDHE-ECDSA-CHACHA20-POLY1305" },
+    ];
+    s_client(&files, port, Version::Tls12, &suite)
+        .exits(0)
+        .says(&format!("Cipher is {}", suite[1]));
+    let suite = ["-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"];
+    s_client(&files, port, Version::Tls13, &suite)
+        .exits(0)
+        .says(&format!("Cipher is {}", suite[1]));
+    nginx.wait_for_words("alert unknown ca");
+    nginx.is_content();
+}
