@@ -9,6 +9,7 @@ mod nginx_staples;
 mod nginx_upstream;
 mod openssl;
 mod python;
+mod resumption;
 mod web;
 
 use std::process::Command;
