@@ -2,14 +2,20 @@
 
 use certstatus_lab::{KeyKind, LeafRequest};
 
-use super::Library;
 use super::web::{Nginx, certificate, server};
+use super::{Library, curl};
 use crate::harness::files::Files;
 use crate::harness::pki::{Case, NAME, Pki, Version, matrix, with_rsa_and_ecdsa};
-use crate::harness::process::{Finished, Program, free_port, run};
+use crate::harness::process::{Daemon, Finished, Program, free_port, run};
 use crate::harness::server::Server;
+use crate::harness::{client, command};
 
-with_rsa_and_ecdsa!(s_client_reads_staples, s_client_shows_what_was_agreed);
+with_rsa_and_ecdsa!(
+    s_client_reads_staples,
+    s_client_shows_what_was_agreed,
+    s_server_staples_what_a_file_holds,
+    s_server_verifies_its_clients,
+);
 
 /// `openssl s_client` on ours, which verifies, of that version of TLS and no other.
 fn s_client(files: &Files, port: u16, version: Version, more: &[&str]) -> Finished {
@@ -82,4 +88,62 @@ fn s_client_shows_what_was_agreed(kind: KeyKind) {
         .says(&format!("Cipher is {}", suite[1]));
     nginx.wait_for_words("alert unknown ca");
     nginx.is_content();
+}
+
+/// `openssl s_server` on ours, as a web server, and its port.
+fn s_server(files: &Files, more: &[&str]) -> (Daemon, u16) {
+    let mut command = Library::Ours.call(&Program::find("openssl", "openssl"));
+    command.args(["s_server", "-accept", "127.0.0.1:0", "-www", "-cert", &files.leaf()]);
+    command.args(["-key", &files.key(), "-cert_chain", &files.issuer()]).args(more);
+    let mut server = Daemon::start(command);
+    let port = server.accept_port();
+    (server, port)
+}
+
+fn s_server_staples_what_a_file_holds(kind: KeyKind) {
+    let pki = Pki::shared(kind);
+    for case in Case::ALL {
+        let files = Files::of_case(pki, case);
+        let staple = files.staple();
+        let more = staple.as_ref().map(|staple| ["-status_file", staple]);
+        let (mut server, port) =
+            s_server(&files, more.as_ref().map_or(&[], |more| more.as_slice()));
+        for version in Version::ALL {
+            command::check(&files, port, version, case);
+            client::connect(pki.lab(), port, version).is_as_told(case);
+            let minimum = format!("--tlsv{}", version.number());
+            let tls = ["--tls-max", version.number(), &minimum];
+            let address = format!("{NAME}:{port}");
+            let done = curl(Library::System, &files.root(), &address, &tls);
+            done.exits(0).says(&format!("Protocol  : TLSv{}", version.number()));
+            let strict = [&tls[..], &["--cert-status"]].concat();
+            let done = curl(Library::System, &files.root(), &address, &strict);
+            done.exits(if case == Case::Good { 0 } else { 91 });
+        }
+        if let Some(alert) = case.alert() {
+            server.wait_for_words(&format!("SSL alert number {alert}"));
+        }
+    }
+}
+
+fn s_server_verifies_its_clients(kind: KeyKind) {
+    let pki = Pki::shared(kind);
+    let files = Files::of_case(pki, Case::Missing);
+    let leaf = pki.lab().issue(LeafRequest::new("client.example")).unwrap();
+    let own = Files::of(pki.lab(), &leaf);
+    let authorities = files.authorities();
+    let (_server, port) =
+        s_server(&files, &["-Verify", "2", "-verify_return_error", "-CAfile", &authorities]);
+    let address = format!("{NAME}:{port}");
+    for version in Version::ALL {
+        let minimum = format!("--tlsv{}", version.number());
+        let tls = ["--tls-max", version.number(), &minimum];
+        let (chain, key) = (own.chain(), own.key());
+        let known = [&tls[..], &["--cert", &chain, "--key", &key]].concat();
+        curl(Library::System, &files.root(), &address, &known)
+            .exits(0)
+            .says("Client certificate")
+            .says("CN=client.example");
+        curl(Library::System, &files.root(), &address, &tls).fails().says("alert");
+    }
 }
