@@ -70,6 +70,7 @@ programs! {
     ciphers
     conf
     client_ca
+    ssl_bio
 }
 
 /// The program that does what OpenSSL leaves undefined. It says nothing, and is to survive.

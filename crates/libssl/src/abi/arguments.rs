@@ -25,6 +25,14 @@ impl<T> Handle<T> {
     /// NULL.
     pub(crate) const NULL: Self = Self(std::ptr::null());
 
+    /// A pointer that was kept outside of Rust.
+    ///
+    /// # Safety
+    /// As for an argument: NULL, or from [`give`] with a reference left while the value is used.
+    pub(crate) unsafe fn from_raw(raw: *const T) -> Self {
+        Self(raw)
+    }
+
     /// The object. None for NULL.
     pub(crate) fn get(&self) -> Option<&T> {
         // SAFETY: C passes NULL or an object that it holds a reference to for the whole call. A
@@ -138,6 +146,14 @@ impl<T> Out<T> {
 pub(crate) struct Bytes(*const u8);
 
 impl Bytes {
+    /// Bytes that came in another type.
+    ///
+    /// # Safety
+    /// As for an argument: as many bytes are readable as is said where they are used.
+    pub(crate) unsafe fn from_raw(start: *const u8) -> Self {
+        Self(start)
+    }
+
     /// `count` bytes. None when there is no start for them.
     pub(crate) fn get(&self, count: impl TryInto<usize>) -> Option<&[u8]> {
         match count.try_into().ok()? {
@@ -165,6 +181,14 @@ impl Bytes {
 pub(crate) struct Room(*mut u8);
 
 impl Room {
+    /// Room that came in another type.
+    ///
+    /// # Safety
+    /// As for an argument: as many bytes are writable as is said where they are used.
+    pub(crate) unsafe fn from_raw(start: *mut u8) -> Self {
+        Self(start)
+    }
+
     /// Copies what fits of `bytes` into `size` bytes of room. Returns how many were copied.
     pub(crate) fn fill(&self, size: usize, bytes: &[u8]) -> usize {
         let count = bytes.len().min(size);

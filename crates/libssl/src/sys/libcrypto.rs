@@ -147,4 +147,19 @@ unsafe extern "C" {
         command: *mut *mut c_char,
         value: *mut *mut c_char,
     );
+    pub(crate) fn BIO_s_connect() -> *const BIO_METHOD;
+    pub(crate) fn BIO_f_buffer() -> *const BIO_METHOD;
+    pub(crate) fn BIO_next(bio: *mut BIO) -> *mut BIO;
+    pub(crate) fn BIO_set_next(bio: *mut BIO, next: *mut BIO);
+    pub(crate) fn BIO_push(bio: *mut BIO, next: *mut BIO) -> *mut BIO;
+    pub(crate) fn BIO_get_shutdown(bio: *mut BIO) -> c_int;
+    pub(crate) fn BIO_set_shutdown(bio: *mut BIO, close: c_int);
+    pub(crate) fn BIO_set_retry_reason(bio: *mut BIO, reason: c_int);
+    pub(crate) fn BIO_copy_next_retry(bio: *mut BIO);
+    pub(crate) fn BIO_callback_ctrl(bio: *mut BIO, command: c_int, callback: bio_info_cb)
+    -> c_long;
+    pub(crate) fn BIO_meth_set_callback_ctrl(
+        method: *mut BIO_METHOD,
+        callback_ctrl: Option<unsafe extern "C" fn(*mut BIO, c_int, bio_info_cb) -> c_long>,
+    ) -> c_int;
 }
