@@ -8,8 +8,8 @@ const NOT_YET: &[(&str, usize)] = &[
     ("status_order", 11),
     ("status_response", 2),
     ("io_close", 2),
-    ("context_settings", 6),
-    ("context_lifetime", 2),
+    ("context_settings", 5),
+    ("context_lifetime", 1),
     ("io_transport", 2),
     ("negotiation", 33),
 ];

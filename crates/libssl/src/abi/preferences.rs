@@ -2,12 +2,14 @@
 //! `SSL_CTX_set_max_send_fragment(3)`, `SSL_CTX_set_max_cert_list(3)`, the counts of
 //! renegotiations.
 
-use std::ffi::{c_long, c_void};
+use std::ffi::{CStr, c_int, c_long, c_void};
 
-use crate::abi::arguments::long;
+use crate::abi::arguments::{Handle, long};
 use crate::abi::context::HasSettings;
-use crate::abi::objects::Ssl;
+use crate::abi::guard::exported;
+use crate::abi::objects::{Ctx, Ssl};
 use crate::core::preferences::Preferences;
+use crate::sys::error;
 
 /// Sets what `set` sets; whether it was valid.
 fn preference(object: &impl HasSettings, set: impl FnOnce(&mut Preferences) -> bool) -> c_long {
@@ -58,4 +60,43 @@ pub(crate) fn set_max_pipelines(object: &impl HasSettings, to: c_long, _: *mut c
 /// `SSL_CTRL_GET_TOTAL_RENEGOTIATIONS`: the engine never renegotiates.
 pub(crate) fn renegotiations(_: &Ssl, _: c_long, _: *mut c_void) -> c_long {
     0
+}
+
+/// Authentication after the handshake is off, and cannot be turned on.
+fn post_handshake_auth(value: c_int, function: &'static CStr) {
+    if value != 0 {
+        let why = "post-handshake authentication is not in the TLS engine";
+        error::raise(function, error::UNSUPPORTED, Some(why));
+    }
+}
+
+exported! {
+    fn SSL_CTX_set_post_handshake_auth(_ctx: Handle<Ctx>, value: c_int) -> () => (), {
+        post_handshake_auth(value, c"SSL_CTX_set_post_handshake_auth");
+    }
+
+    fn SSL_set_post_handshake_auth(_ssl: Handle<Ssl>, value: c_int) -> () => (), {
+        post_handshake_auth(value, c"SSL_set_post_handshake_auth");
+    }
+
+    /// Nothing shows the size of a buffer; here buffers are as large as what is in them.
+    fn SSL_CTX_set_default_read_buffer_len(_ctx: Handle<Ctx>, _length: usize) -> () => (), {}
+
+    /// As for contexts.
+    fn SSL_set_default_read_buffer_len(_ssl: Handle<Ssl>, _length: usize) -> () => (), {}
+
+    /// The engine never renegotiates.
+    fn SSL_renegotiate_pending(_ssl: Handle<Ssl>) -> c_int => 0, {
+        0
+    }
+
+    /// The engine has no asynchronous jobs.
+    fn SSL_waiting_for_async(_ssl: Handle<Ssl>) -> c_int => 0, {
+        0
+    }
+
+    /// Seconds: how long a session lives unless something else is set.
+    fn SSL_get_default_timeout(_ssl: Handle<Ssl>) -> c_long => 0, {
+        7200
+    }
 }
