@@ -4,6 +4,8 @@
  */
 #include "harness.h"
 
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
 #include <string.h>
 
 static SSL_SESSION *newest;
@@ -175,6 +177,61 @@ static void shared_keys(int version, int shared)
     SSL_CTX_free(two);
 }
 
+/* --- tickets with keys of the program's own ---------------------------------------------------- */
+
+static unsigned char own_key[32] = "the key of this program's ticket";
+static const unsigned char *key_name = (const unsigned char *)"name of the key.";
+static int rejected;
+
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *vector, EVP_CIPHER_CTX *cipher,
+                     EVP_MAC_CTX *mac, int seal)
+{
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, own_key, sizeof own_key),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"sha256", 0),
+        OSSL_PARAM_construct_end(),
+    };
+
+    (void)ssl;
+    if (seal) {
+        memcpy(name, key_name, 16);
+        memset(vector, 7, 16);
+    } else if (memcmp(name, key_name, 16) != 0) {
+        rejected++;
+        return 0;
+    }
+    if (EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, own_key, vector, seal) != 1 ||
+        EVP_MAC_CTX_set_params(mac, parameters) != 1)
+        return -1;
+    return 1;
+}
+
+static void own_keys(int version, int same)
+{
+    SSL_CTX *client, *one, *two;
+    SSL_SESSION *session;
+
+    if (!begin("%s, tickets by a callback, %s key", version_name(version),
+               same ? "the same" : "another"))
+        return;
+    client = keeping_client(version);
+    one = server_context(version, "server");
+    two = server_context(version, "server");
+    SAY_LONG(SSL_CTX_set_tlsext_ticket_key_evp_cb(one, on_ticket));
+    SAY_LONG(SSL_CTX_set_tlsext_ticket_key_evp_cb(two, on_ticket));
+    rejected = 0;
+    session = once(client, one, NULL);
+    if (!same)
+        key_name = (const unsigned char *)"name of another.";
+    SSL_SESSION_free(once(client, two, session));
+    say("tickets rejected: %d", rejected);
+    key_name = (const unsigned char *)"name of the key.";
+    SSL_SESSION_free(session);
+    SSL_CTX_free(client);
+    SSL_CTX_free(one);
+    SSL_CTX_free(two);
+}
+
 static void say_statistics(SSL_CTX *context)
 {
     say("connect %ld good %ld, accept %ld good %ld, hits %ld, misses %ld, kept %ld",
@@ -334,6 +391,8 @@ int main(int argc, char **argv)
         der(version);
         shared_keys(version, 0);
         shared_keys(version, 1);
+        own_keys(version, 1);
+        own_keys(version, 0);
         inside(version, SSL_SESS_CACHE_SERVER);
         inside(version, SSL_SESS_CACHE_OFF);
         inside(version, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);

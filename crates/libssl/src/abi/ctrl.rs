@@ -12,10 +12,12 @@ use crate::abi::callbacks::{ServernameCb, StatusCb};
 use crate::abi::certificate::chains;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
+use crate::abi::ticket_keys::{self, TicketKeyCb};
 use crate::abi::{
     absent, conf, context, groups, handshake, preferences, session_cache, signatures, status,
 };
 use crate::sys::error;
+use crate::sys::ticket_cipher::MacKind;
 
 type OnSsl = fn(&Ssl, c_long, *mut c_void) -> c_long;
 type OnCtx = fn(&Ctx, c_long, *mut c_void) -> c_long;
@@ -121,6 +123,7 @@ static COMMANDS: &[Command] = &[
 /// Commands whose argument is a function: `SSL_CTX_callback_ctrl`.
 const SET_SERVERNAME_CB: c_int = 53;
 const SET_STATUS_CB: c_int = 63;
+const SET_TICKET_KEY_CB: c_int = 72;
 
 fn find(number: c_int) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.number == number)
@@ -179,6 +182,11 @@ exported! {
                 ctx.lock().callbacks.servername = callback;
                 1
             }
+            SET_TICKET_KEY_CB => {
+                // SAFETY: as above.
+                let callback: Option<TicketKeyCb> = unsafe { std::mem::transmute(callback) };
+                ticket_keys::set(ctx, callback, MacKind::Hmac).into()
+            }
             _ => refuse(c"SSL_CTX_callback_ctrl", number, true),
         }
     }
@@ -206,7 +214,7 @@ mod tests {
         let exports: Exports = toml::from_str(include_str!("../../exports.toml")).unwrap();
         for (name, row) in &exports.ctrl {
             let answered = match row.number {
-                SET_STATUS_CB | SET_SERVERNAME_CB => true,
+                SET_STATUS_CB | SET_SERVERNAME_CB | SET_TICKET_KEY_CB => true,
                 number => find(number).is_some_and(|command| match row.on.as_str() {
                     "ssl" => command.ssl.is_some(),
                     "ctx" => command.ctx.is_some(),

@@ -10,6 +10,7 @@ use crate::abi::arguments::{Bytes, Handle, Room, int};
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::session::SslSession;
+use crate::abi::ticket_keys::TicketKey;
 use crate::core::tickets::{KEYS_LENGTH, TicketKeys};
 use crate::sys::error;
 use crate::sys::reasons;
@@ -38,6 +39,8 @@ pub(crate) struct SessionCache {
     pub(crate) remove: Option<RemoveSessionCb>,
     /// Made with the context, so that processes forked later have the same.
     pub(crate) ticket_keys: Option<Arc<TicketKeys>>,
+    /// The program's callback for keys of its own.
+    pub(crate) ticket_key: Option<TicketKey>,
 }
 
 /// `SSL_CTX_sess_number(3)`.
@@ -65,6 +68,7 @@ impl Default for SessionCache {
             get: None,
             remove: None,
             ticket_keys: TicketKeys::random().map(Arc::new),
+            ticket_key: None,
         }
     }
 }

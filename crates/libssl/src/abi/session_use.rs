@@ -14,11 +14,12 @@ use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl, SslState};
 use crate::abi::session::SslSession;
 use crate::abi::session_cache::{self, Counters};
+use crate::abi::ticket_keys;
 use crate::core::client_hello::{ClientHello, extension};
 use crate::core::session::Session;
 use crate::core::sessions::{ClientSession, ServerSessions};
 use crate::core::settings::{OP_NO_TICKET, Settings, TLS1_2, TLS1_3, VERIFY_PEER};
-use crate::core::tickets::Tickets;
+use crate::core::tickets::{Keys, Tickets};
 use crate::sys::x509::Certificate;
 
 /// `SSL_SESS_CACHE_*`.
@@ -80,7 +81,7 @@ pub(crate) fn prepare(ssl: &Arc<Ssl>) -> (Arc<ServerSessions>, Option<Arc<Ticket
     let tls13 = hello.offers_tls13() && settings.speaks(TLS1_3);
     let tickets = match settings.has_option(OP_NO_TICKET) {
         true => None,
-        false => ctx.lock().sessions.ticket_keys.clone().map(|keys| {
+        false => ticket_keys(ssl, &ctx, &hello, tls13, settings.tickets).map(|keys| {
             let id_context = Arc::clone(&settings.session_id_context);
             let name = hello.server_name().map(<[u8]>::to_vec);
             Arc::new(Tickets::new(keys, id_context, settings.session_timeout, name))
@@ -108,6 +109,27 @@ pub(crate) fn prepare(ssl: &Arc<Ssl>) -> (Arc<ServerSessions>, Option<Arc<Ticket
     drop(state);
     drop(old);
     (store, tickets)
+}
+
+/// The keys of tickets: the context's, or the program's by its callback.
+fn ticket_keys(
+    ssl: &Arc<Ssl>,
+    ctx: &Ctx,
+    hello: &ClientHello,
+    tls13: bool,
+    count: usize,
+) -> Option<Keys> {
+    let (callback, own) = {
+        let state = ctx.lock();
+        (state.sessions.ticket_key, state.sessions.ticket_keys.clone())
+    };
+    let Some(callback) = callback else { return own.map(Keys::Own) };
+    let extension = hello.extension(extension::SESSION_TICKET);
+    let (offered, count) = match tls13 {
+        true => (hello.first_psk(), count),
+        false => (extension.filter(|ticket| !ticket.is_empty()), extension.map_or(0, |_| 1)),
+    };
+    Some(Keys::External(ticket_keys::prepare(ssl, callback, offered, count)))
 }
 
 /// The id by which a client offers a session that a server has to know, if it does.

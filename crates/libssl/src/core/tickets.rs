@@ -16,6 +16,7 @@ use aws_lc_rs::{hmac, iv, rand};
 use rustls::crypto::TicketProducer;
 
 use super::session::{Session, now};
+use crate::sys::ticket_cipher::{NAME_LENGTH as KEY_NAME_LENGTH, TicketCipher, VECTOR_LENGTH};
 
 /// `TLSEXT_TICK_KEY_LENGTH`: the size of all keys together, in bytes.
 pub(crate) const KEYS_LENGTH: usize = 80;
@@ -88,10 +89,61 @@ impl TicketKeys {
     }
 }
 
+/// What the program's callback has set up for one ticket.
+#[derive(Debug)]
+pub(crate) struct Sealer {
+    pub(crate) name: [u8; KEY_NAME_LENGTH],
+    pub(crate) vector: [u8; VECTOR_LENGTH],
+    pub(crate) cipher: TicketCipher,
+}
+
+/// Tickets with keys of the program.
+#[derive(Debug)]
+pub(crate) struct External {
+    /// The ticket that the client offers, and what is in it.
+    opened: Option<(Vec<u8>, Vec<u8>)>,
+    sealers: Mutex<Vec<Sealer>>,
+}
+
+impl External {
+    pub(crate) fn new(opened: Option<(Vec<u8>, Vec<u8>)>, sealers: Vec<Sealer>) -> Self {
+        Self { opened, sealers: Mutex::new(sealers) }
+    }
+}
+
+/// Who seals tickets.
+#[derive(Debug)]
+pub(crate) enum Keys {
+    Own(Arc<TicketKeys>),
+    External(External),
+}
+
+impl Keys {
+    fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Own(keys) => keys.seal(plain),
+            Self::External(external) => {
+                let sealer = external.sealers.lock().ok()?.pop()?;
+                sealer.cipher.seal(&sealer.name, &sealer.vector, plain)
+            }
+        }
+    }
+
+    fn open(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Own(keys) => keys.open(ticket),
+            Self::External(external) => {
+                let (offered, plain) = external.opened.as_ref()?;
+                (offered == ticket).then(|| plain.clone())
+            }
+        }
+    }
+}
+
 /// The tickets of one connection.
 #[derive(Debug)]
 pub(crate) struct Tickets {
-    keys: Arc<TicketKeys>,
+    keys: Keys,
     id_context: Arc<[u8]>,
     timeout: u32,
     /// The name that the client asks for.
@@ -110,7 +162,7 @@ pub(crate) struct Passed {
 
 impl Tickets {
     pub(crate) fn new(
-        keys: Arc<TicketKeys>,
+        keys: Keys,
         id_context: Arc<[u8]>,
         timeout: u32,
         name: Option<Vec<u8>>,
@@ -169,7 +221,7 @@ mod tests {
     }
 
     fn tickets(keys: &TicketKeys, id_context: &[u8], timeout: u32) -> Tickets {
-        Tickets::new(Arc::new(keys.clone()), id_context.into(), timeout, None)
+        Tickets::new(Keys::Own(Arc::new(keys.clone())), id_context.into(), timeout, None)
     }
 
     #[test]

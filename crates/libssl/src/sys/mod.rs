@@ -17,4 +17,5 @@ pub(crate) mod reasons;
 pub(crate) mod stack;
 pub(crate) mod static_stack;
 pub(crate) mod status_request;
+pub(crate) mod ticket_cipher;
 pub(crate) mod x509;
