@@ -181,3 +181,27 @@ fn nginx_reloads_under_load_and_nobody_notices() {
     assert_eq!(done.exits(0).text(), "newer");
     nginx.is_content();
 }
+
+#[test]
+fn nginx_takes_settings_by_their_names_and_a_key_with_a_password() {
+    let files = Files::of_case(Pki::shared(KeyKind::EcdsaP256), Case::Missing);
+    let (key, password) = (files.path("locked.pem"), files.write("password", b"wrong\nright\n"));
+    let lock = ["-aes128", "-passout", "pass:right", "-in", &files.key(), "-out", &key];
+    let mut command = Library::System.call(&Program::find("openssl", "openssl"));
+    command.arg("pkey").args(lock);
+    run(command).exits(0);
+    let port = free_port();
+    let lines = format!(
+        "ssl_certificate {}; ssl_certificate_key {key}; ssl_password_file {password};
+        ssl_conf_command MinProtocol TLSv1.3;
+        ssl_conf_command Ciphersuites TLS_CHACHA20_POLY1305_SHA256;
+        return 200 $ssl_cipher;",
+        files.chain()
+    );
+    let nginx = Nginx::start(Library::Ours, 1, port, &server(port, NAME, &lines));
+    let address = format!("{NAME}:{port}");
+    let done = fetch(&files, &address, Version::Tls13, &[]);
+    assert_eq!(done.exits(0).text(), "TLS_CHACHA20_POLY1305_SHA256");
+    fetch(&files, &address, Version::Tls12, &[]).exits(SSL_CONNECT_ERROR).says("protocol version");
+    nginx.is_content();
+}

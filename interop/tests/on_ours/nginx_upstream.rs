@@ -76,3 +76,33 @@ fn nginx_shows_its_certificate_upstream(kind: KeyKind) {
     assert_eq!(done.exits(0).text(), format!("SUCCESS {serial} TLSv1.3"));
     nginx.is_content();
 }
+
+/// nginx keeps sessions of the servers behind it, and connects to them anew for each request.
+#[test]
+fn nginx_resumes_its_sessions_upstream() {
+    let files = Files::of_case(Pki::shared(KeyKind::EcdsaP256), Case::Missing);
+    for version in Version::ALL {
+        let behind = free_port();
+        let number = version.number();
+        let lines = format!(
+            "{}ssl_protocols TLSv{number}; return 200 $ssl_session_reused;",
+            certificate(&files)
+        );
+        let _behind = Nginx::start(Library::System, 1, behind, &server(behind, NAME, &lines));
+        let port = free_port();
+        let lines = format!(
+            "{}proxy_ssl_server_name on; proxy_ssl_verify on; proxy_ssl_verify_depth 2;
+            proxy_ssl_protocols TLSv1.2 TLSv1.3; proxy_ssl_name {NAME};
+            proxy_ssl_trusted_certificate {};
+            location / {{ proxy_pass https://127.0.0.1:{behind}; }}",
+            certificate(&files),
+            files.root()
+        );
+        let nginx = Nginx::start(Library::Ours, 1, port, &server(port, NAME, &lines));
+        let address = format!("{NAME}:{port}");
+        let url = format!("https://{address}");
+        let done = curl(Library::System, &files.root(), &address, &[&url, &url]);
+        assert_eq!(done.exits(0).text(), ".rr", "{version:?}");
+        nginx.is_content();
+    }
+}
