@@ -166,6 +166,29 @@ static void borrowed(int version)
     SSL_CTX_free(server);
 }
 
+/* Both ends are cleared, and connect once more over the same BIOs, without their session. */
+static void again(int version)
+{
+    SSL_CTX *client = client_context(version), *server = server_context(version, "server");
+    struct ends ends = make_ends(client, server);
+
+    handshake(&ends);
+    for (int at = 0; at < 2; at++) {
+        SSL *ssl = at == 0 ? ends.client : ends.server;
+
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN);
+        SAY_LONG(SSL_clear(ssl));
+        SAY_LONG(SSL_set_session(ssl, NULL));
+        SAY_LONG(SSL_get_shutdown(ssl));
+        SAY_LONG(SSL_is_init_finished(ssl));
+        SAY_LONG(SSL_in_before(ssl));
+    }
+    handshake(&ends);
+    free_ends(&ends);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+}
+
 int main(int argc, char **argv)
 {
     start(argc, argv);
@@ -177,6 +200,10 @@ int main(int argc, char **argv)
         talk(TLS1_2_VERSION);
     if (begin("TLSv1.3, talk"))
         talk(TLS1_3_VERSION);
+    if (begin("TLSv1.2, cleared"))
+        again(TLS1_2_VERSION);
+    if (begin("TLSv1.3, cleared"))
+        again(TLS1_3_VERSION);
     if (begin("TLSv1.3, borrowed"))
         borrowed(TLS1_3_VERSION);
     return finish();

@@ -7,7 +7,7 @@ use crate::abi::arguments::{Handle, int};
 use crate::abi::certificate::Holder;
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
-use crate::abi::objects::{Ctx, Ssl};
+use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want, WriteProgress};
 use crate::core::connection::Connection;
 use crate::core::settings::Settings;
 use crate::sys::bio::Bio;
@@ -82,6 +82,22 @@ exported! {
         if let Some(ssl) = ssl.get() {
             set_side(ssl, Side::Server);
         }
+    }
+
+    /// Not from a callback of the handshake, which goes on afterwards.
+    fn SSL_clear(ssl: Handle<Ssl>) -> c_int => 0, {
+        let Some(ssl) = ssl.get() else { return 0 };
+        let verified = {
+            let mut state = ssl.lock();
+            if state.in_handshake {
+                return 0;
+            }
+            state.shutdown = 0;
+            start_anew(&mut state);
+            state.verified_chain.take()
+        };
+        drop(verified);
+        1
     }
 
     fn SSL_set_fd(ssl: Handle<Ssl>, fd: c_int) -> c_int => 0, {
@@ -244,10 +260,19 @@ fn set_side(ssl: &Ssl, side: Side) {
     state.side = Some(side);
     state.shutdown = 0;
     if state.connection.is_started() {
-        state.connection = Connection::default();
-        state.server_stage = Default::default();
-        state.reported = false;
-        state.finished = false;
-        state.write = Default::default();
+        start_anew(&mut state);
     }
+}
+
+/// Forgets the connection that was; what was chosen for it stays.
+fn start_anew(state: &mut SslState) {
+    state.connection = Connection::default();
+    state.server_stage = ServerStage::default();
+    state.reported = false;
+    state.finished = false;
+    state.eof = false;
+    state.want = Want::Nothing;
+    state.write = WriteProgress::default();
+    state.key_update = None;
+    state.alpn_selected = None;
 }
