@@ -5,6 +5,7 @@ mod curl;
 mod newcomer;
 mod nginx;
 mod nginx_clients;
+mod nginx_modules;
 mod nginx_staples;
 mod nginx_upstream;
 mod openssl;

@@ -27,10 +27,35 @@ impl Nginx {
     }
 
     /// As [`Nginx::start`], by that call, to which nginx's arguments are added.
-    pub(crate) fn start_with(mut call: Command, workers: usize, port: u16, http: &str) -> Self {
+    pub(crate) fn start_with(call: Command, workers: usize, port: u16, http: &str) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
+        let blocks = http_block(&directory, http);
+        Self::start_in(directory, call, workers, port, &blocks)
+    }
+
+    /// Starts nginx on ours with one worker and these blocks, of modules that are not of HTTP.
+    pub(crate) fn start_modules(port: u16, modules: &[&str], blocks: &str) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let mut lines = String::new();
+        for module in modules {
+            let path = format!("/usr/lib/nginx/modules/ngx_{module}_module.so");
+            let exists = std::path::Path::new(&path).is_file();
+            assert!(exists, "run `apt-get install libnginx-mod-{module}`, or `ci/test`");
+            writeln!(lines, "load_module {path};").unwrap();
+        }
+        let call = Library::Ours.call(&Program::find("nginx", "nginx-light"));
+        Self::start_in(directory, call, 1, port, &(lines + blocks))
+    }
+
+    fn start_in(
+        directory: TempDir,
+        mut call: Command,
+        workers: usize,
+        port: u16,
+        blocks: &str,
+    ) -> Self {
         let path = |name: &str| text(&directory, name);
-        write_configuration(&directory, workers, http);
+        write_configuration(&directory, workers, blocks);
         call.args(["-p", &path(""), "-c", &path("nginx.conf"), "-e", "stderr"]);
         let mut daemon = Daemon::start(call);
         daemon.wait_for_port(port);
@@ -39,7 +64,7 @@ impl Nginx {
 
     /// Replaces what is in the `http` block and has the workers replaced, which SIGHUP asks for.
     pub(crate) fn reload(&mut self, workers: usize, http: &str) {
-        write_configuration(&self.directory, workers, http);
+        write_configuration(&self.directory, workers, &http_block(&self.directory, http));
         let replaced = self.daemon.text().matches("gracefully shutting down").count();
         self.signal("HUP");
         eventually("the end of a worker", || {
@@ -88,26 +113,27 @@ fn text(directory: &TempDir, name: &str) -> String {
     directory.path().join(name).to_str().expect("a plain name").to_owned()
 }
 
-fn write_configuration(directory: &TempDir, workers: usize, http: &str) {
-    let mut temporary = String::new();
+/// The `http` block with these lines in it. `PREFIX` stands for the directory.
+fn http_block(directory: &TempDir, http: &str) -> String {
+    let mut block =
+        String::from("http {\n    access_log off;\n    ssl_protocols TLSv1.2 TLSv1.3;\n");
     for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
-        writeln!(temporary, "    {kind}_temp_path {};", text(directory, kind)).unwrap();
+        writeln!(block, "    {kind}_temp_path {};", text(directory, kind)).unwrap();
     }
+    block + &http.replace("PREFIX", &text(directory, "")) + "\n}\n"
+}
+
+fn write_configuration(directory: &TempDir, workers: usize, blocks: &str) {
     let configuration = format!(
-        "daemon off;
+        "{blocks}
+daemon off;
 user root;
 worker_processes {workers};
 error_log stderr info;
 pid {pid};
 events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    ssl_protocols TLSv1.2 TLSv1.3;
-{temporary}{http}
-}}
 ",
         pid = text(directory, "nginx.pid"),
-        http = http.replace("PREFIX", &text(directory, "")),
     );
     std::fs::write(directory.path().join("nginx.conf"), configuration).expect("a file");
 }
