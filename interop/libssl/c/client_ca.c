@@ -5,6 +5,7 @@
 
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
@@ -183,6 +184,42 @@ static void on_the_wire(int version)
     }
 }
 
+static int password(char *buffer, int size, int writing, void *argument)
+{
+    (void)buffer, (void)size, (void)writing, (void)argument;
+    return 0;
+}
+
+/* What a connection inherits, and what it has of its own. */
+static void inherited(void)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    SSL *ssl;
+    int argument;
+
+    SSL_CTX_set_default_passwd_cb(context, password);
+    SSL_CTX_set_default_passwd_cb_userdata(context, &argument);
+    SAY_LONG(SSL_CTX_set_purpose(context, X509_PURPOSE_SSL_CLIENT));
+    SAY_LONG(SSL_CTX_set_purpose(context, 1000));
+    SAY_LONG(SSL_CTX_set_trust(context, X509_TRUST_SSL_CLIENT));
+    SAY_LONG(SSL_CTX_set_trust(context, 1000));
+    ERR_clear_error();
+    ssl = SSL_new(context);
+    SAY_LONG(SSL_get_default_passwd_cb(ssl) == password);
+    SAY_LONG(SSL_get_default_passwd_cb_userdata(ssl) == &argument);
+    SSL_set_default_passwd_cb(ssl, NULL);
+    SSL_set_default_passwd_cb_userdata(ssl, NULL);
+    SAY_LONG(SSL_get_default_passwd_cb(ssl) == NULL);
+    SAY_LONG(SSL_get_default_passwd_cb_userdata(ssl) == NULL);
+    SAY_LONG(SSL_set_purpose(ssl, X509_PURPOSE_SSL_SERVER));
+    SAY_LONG(SSL_set_purpose(ssl, 1000));
+    SAY_LONG(SSL_set_trust(ssl, X509_TRUST_SSL_SERVER));
+    SAY_LONG(SSL_set_trust(ssl, 1000));
+    ERR_clear_error();
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+}
+
 int main(int argc, char **argv)
 {
     start(argc, argv);
@@ -192,6 +229,8 @@ int main(int argc, char **argv)
         directory();
     if (begin("lists"))
         lists();
+    if (begin("inherited"))
+        inherited();
     for (size_t at = 0; at < sizeof versions / sizeof *versions; at++)
         on_the_wire(versions[at]);
     return finish();

@@ -13,6 +13,7 @@ pub(crate) mod alpn;
 pub(crate) mod arguments;
 pub(crate) mod callbacks;
 pub(crate) mod certificate;
+pub(crate) mod checks;
 pub(crate) mod cipher;
 pub(crate) mod cipher_list;
 pub(crate) mod client_ca;

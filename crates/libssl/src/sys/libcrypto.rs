@@ -162,4 +162,10 @@ unsafe extern "C" {
         method: *mut BIO_METHOD,
         callback_ctrl: Option<unsafe extern "C" fn(*mut BIO, c_int, bio_info_cb) -> c_long>,
     ) -> c_int;
+    pub(crate) fn X509_VERIFY_PARAM_set_purpose(
+        param: *mut X509_VERIFY_PARAM,
+        purpose: c_int,
+    ) -> c_int;
+    pub(crate) fn X509_VERIFY_PARAM_set_trust(param: *mut X509_VERIFY_PARAM, trust: c_int)
+    -> c_int;
 }
