@@ -56,16 +56,20 @@ fn curl_resumes_by_ticket() {
 fn s_client_resumes_by_ticket() {
     let files = Files::of_case(Pki::shared(KeyKind::EcdsaP256), Case::Missing);
     for (client, library) in PAIRS {
-        let port = free_port();
-        let lines = format!("{}ssl_session_cache none; return 204;", certificate(&files));
-        let nginx = Nginx::start(library, 2, port, &server(port, NAME, &lines));
-        let mut command = client.call(&Program::find("openssl", "openssl"));
-        command.args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-servername", NAME]);
-        command.args(["-CAfile", &files.root(), "-tls1_2", "-reconnect"]);
-        let done = run(command);
-        assert_eq!(done.exits(0).text().matches("Reused, TLSv1.2").count(), 5, "{done}");
-        nginx.is_content();
+        reconnects(client, library, &files, "ssl_session_cache none;");
     }
+}
+
+fn reconnects(client: Library, library: Library, files: &Files, sessions: &str) {
+    let port = free_port();
+    let lines = format!("{}{sessions} return 204;", certificate(files));
+    let nginx = Nginx::start(library, 2, port, &server(port, NAME, &lines));
+    let mut command = client.call(&Program::find("openssl", "openssl"));
+    command.args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-servername", NAME]);
+    command.args(["-CAfile", &files.root(), "-tls1_2", "-reconnect"]);
+    let done = run(command);
+    assert_eq!(done.exits(0).text().matches("Reused, TLSv1.2").count(), 5, "{done}");
+    nginx.is_content();
 }
 
 #[test]
@@ -73,5 +77,17 @@ fn curl_resumes_from_the_cache_of_all_workers() {
     const CACHE: &str = "ssl_session_cache shared:all:1m; ssl_session_tickets off;";
     for (client, library) in [(Library::System, Library::Ours), (Library::Ours, Library::System)] {
         resumes(client, library, Version::Tls12, CACHE);
+    }
+}
+
+/// Keys of AES-128 and of AES-256, as `ssl_session_ticket_key` has them.
+#[test]
+fn nginx_takes_the_ticket_keys_of_a_file() {
+    let files = Files::of_case(Pki::shared(KeyKind::EcdsaP256), Case::Missing);
+    for length in [48_u8, 80] {
+        let keys: Vec<u8> = (0..length).collect();
+        let sessions = format!("ssl_session_ticket_key {};", files.write("ticket.key", &keys));
+        resumes(Library::System, Library::Ours, Version::Tls13, &sessions);
+        reconnects(Library::System, Library::Ours, &files, &sessions);
     }
 }
