@@ -51,7 +51,6 @@ fn curl_resumes_by_ticket() {
     }
 }
 
-/// `openssl s_client -reconnect` connects once more and again, five times, with its first session.
 #[test]
 fn s_client_resumes_by_ticket() {
     let files = Files::of_case(Pki::shared(KeyKind::EcdsaP256), Case::Missing);
@@ -60,6 +59,8 @@ fn s_client_resumes_by_ticket() {
     }
 }
 
+/// Asserts that `openssl s_client -reconnect` on `client`, which connects five times more with its first
+/// session, has it taken up each time, in TLS 1.2.
 fn reconnects(client: Library, library: Library, files: &Files, sessions: &str) {
     let port = free_port();
     let lines = format!("{}{sessions} return 204;", certificate(files));
