@@ -65,12 +65,13 @@ fn read_data(
                 return Err(-1);
             }
             let had_some = !state.connection.input.unread().is_empty();
-            let received = match state.connection.receive() {
+            let mut count = 0;
+            let mut reader = |data: &[u8]| {
+                count = room.fill(size, data);
+                if peek { 0 } else { count }
+            };
+            let received = match state.connection.receive(&mut reader) {
                 Ok(Received::Data) => {
-                    let count = room.fill(size, state.connection.pending());
-                    if !peek {
-                        state.connection.consume(count);
-                    }
                     state.want = Want::Nothing;
                     return Ok(count);
                 }
@@ -256,7 +257,7 @@ fn shutdown(ssl: &Arc<Ssl>, function: &'static CStr) -> c_int {
 /// Reads until the peer's close_notify. Data that comes instead is an error, as in OpenSSL.
 fn await_close(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
     loop {
-        let received = ssl.lock().connection.receive();
+        let received = ssl.lock().connection.receive(&mut |_| 0);
         session_use::collect(ssl);
         match received {
             Ok(Received::Closed) => {

@@ -71,7 +71,7 @@ pub(crate) fn flush(ssl: &Arc<Ssl>) -> Result<(), Blocked> {
 
 /// Reads what the record at hand still needs, or more with read-ahead.
 pub(crate) fn fill(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Blocked> {
-    let (bio, size) = {
+    let (bio, mut buffer) = {
         let mut state = ssl.lock();
         let Some(bio) = state.rbio.clone() else {
             error::raise(function, reasons::READ_BIO_NOT_SET, None);
@@ -79,16 +79,20 @@ pub(crate) fn fill(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Blocke
         };
         state.want = Want::Reading;
         let missing = state.connection.input.missing();
-        (bio, if state.read_ahead != 0 { missing.max(READ_AHEAD) } else { missing })
+        let size = if state.read_ahead != 0 { missing.max(READ_AHEAD) } else { missing };
+        (bio, state.connection.input.lend(size))
     };
-    let mut buffer = vec![0; size];
-    match bio.read(&mut buffer) {
-        Transfer::Moved(count) => {
-            let mut state = ssl.lock();
-            state.connection.input.extend(buffer.get(..count).unwrap_or_default());
+    let transfer = bio.read(buffer.room());
+    {
+        let mut state = ssl.lock();
+        let count = if let Transfer::Moved(count) = transfer { count } else { 0 };
+        state.connection.input.take_back(buffer, count);
+        if count > 0 {
             state.want = Want::Nothing;
-            Ok(())
         }
+    }
+    match transfer {
+        Transfer::Moved(_) => Ok(()),
         Transfer::Retry => Err(Blocked::Again),
         Transfer::Failed if !bio.is_at_end() => Err(Blocked::Failed),
         Transfer::End if !bio.is_at_end() => Err(Blocked::Failed),

@@ -10,27 +10,76 @@ use rustls::TlsInputBuffer;
 const HEADER: usize = 5;
 
 /// Received bytes, from the start of a record on.
+///
+/// The buffer grows to the largest record and stays; what lies behind `end` is scrap, so that it is
+/// zeroed once and not for every record.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     bytes: Vec<u8>,
     start: usize,
+    end: usize,
     closed: bool,
     eof: bool,
 }
 
+/// The buffer while a transport writes into it, during which the connection is not locked.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    size: usize,
+}
+
+impl Lent {
+    /// Where the transport writes to.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.end..self.end + self.size).unwrap_or_default()
+    }
+}
+
 impl Input {
+    /// Gives the buffer away with room for exactly `size` more bytes, until
+    /// [`take_back`](Self::take_back).
+    pub(crate) fn lend(&mut self, size: usize) -> Lent {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let (start, end) = (std::mem::take(&mut self.start), std::mem::take(&mut self.end));
+        if bytes.len() < end + size {
+            bytes.resize(end + size, 0);
+        }
+        Lent { bytes, start, end, size }
+    }
+
+    /// Takes the buffer back, with `count` bytes more in it. What came in meanwhile, by a transport
+    /// that itself reads from this connection, comes after them.
+    pub(crate) fn take_back(&mut self, lent: Lent, count: usize) {
+        let meanwhile = self.unread().to_vec();
+        let Lent { bytes, start, end, size } = lent;
+        self.end = end + count.min(size);
+        (self.bytes, self.start) = (bytes, start);
+        if !meanwhile.is_empty() {
+            self.extend(&meanwhile);
+        }
+        self.rewind();
+    }
+
     /// Appends bytes from the peer.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
-        if self.start > 0 && self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.start = 0;
-        }
+        self.bytes.truncate(self.end);
         self.bytes.extend_from_slice(bytes);
+        self.end = self.bytes.len();
     }
 
     /// What is here and not discarded.
     pub(crate) fn unread(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Starts again at the beginning of the buffer when nothing is left in it.
+    fn rewind(&mut self) {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
     }
 
     /// How many bytes are missing to the end of the last record that has begun; the length of a
@@ -58,15 +107,12 @@ impl Input {
 
 impl TlsInputBuffer for Input {
     fn slice_mut(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(self.start..).unwrap_or_default()
+        self.bytes.get_mut(self.start..self.end).unwrap_or_default()
     }
 
     fn discard(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.bytes.len());
-        if self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.start = 0;
-        }
+        self.start = (self.start + count).min(self.end);
+        self.rewind();
     }
 
     fn received_close_notify(&mut self) {
@@ -81,6 +127,28 @@ impl TlsInputBuffer for Input {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lent_buffer_comes_back_with_what_was_written_and_what_came_meanwhile() {
+        let mut input = Input::default();
+        input.extend(&[1, 2]);
+        input.discard(1);
+        let mut lent = input.lend(4);
+        lent.room().copy_from_slice(&[3, 4, 5, 6]);
+        assert!(input.unread().is_empty());
+        input.extend(&[9]);
+        input.take_back(lent, 3);
+        assert_eq!(input.unread(), [2, 3, 4, 5, 9]);
+        input.discard(5);
+        let mut lent = input.lend(2);
+        assert_eq!(lent.room().len(), 2);
+        lent.room().copy_from_slice(&[7, 8]);
+        input.take_back(lent, 2);
+        assert_eq!(input.unread(), [7, 8]);
+        let lent = input.lend(5);
+        input.take_back(lent, 0);
+        assert_eq!(input.unread(), [7, 8]);
+    }
 
     #[test]
     fn a_record_is_asked_for_header_first_then_body() {

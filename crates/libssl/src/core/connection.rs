@@ -381,17 +381,13 @@ impl Connection {
         self.traffic().map(Traffic::pending).unwrap_or_default()
     }
 
-    /// Marks data of [`Self::pending`] as read.
-    pub(crate) fn consume(&mut self, count: usize) {
-        if let State::Traffic(traffic) = &mut self.state {
-            traffic.consume(count);
-        }
-    }
-
-    /// Decrypts what was received.
-    pub(crate) fn receive(&mut self) -> Result<Received, Failure> {
+    /// Decrypts what was received. Its data goes to `reader`, which says how much of it it takes.
+    pub(crate) fn receive(
+        &mut self,
+        reader: &mut dyn FnMut(&[u8]) -> usize,
+    ) -> Result<Received, Failure> {
         match &mut self.state {
-            State::Traffic(traffic) => traffic.receive(&mut self.input, &mut self.output),
+            State::Traffic(traffic) => traffic.receive(&mut self.input, &mut self.output, reader),
             State::Failed(failure) => Err(failure.clone()),
             _ => Err(Failure::local(reasons::UNINITIALIZED, "no handshake has been completed")),
         }

@@ -77,24 +77,33 @@ impl Traffic {
         }
     }
 
-    /// Decrypts the records in `input`. What has to be answered goes to `output`.
+    /// Decrypts a record of `input`. Its data goes to `reader`, which says how much of it it takes;
+    /// the rest is [`pending`](Self::pending). What has to be answered goes to `output`.
     pub(crate) fn receive(
         &mut self,
         input: &mut Input,
         output: &mut Vec<u8>,
+        reader: &mut dyn FnMut(&[u8]) -> usize,
     ) -> Result<Received, Failure> {
         if !self.pending().is_empty() {
+            let taken = reader(self.pending());
+            self.consume(taken);
             return Ok(Received::Data);
         }
         let receive = std::mem::replace(&mut self.receive, Receive::Closed);
+        let mut data = false;
         let plaintext = &mut self.plaintext;
+        let mut deliver = |bytes: &[u8]| {
+            data = true;
+            plaintext.extend_from_slice(bytes.get(reader(bytes)..).unwrap_or_default());
+        };
         self.receive = match receive {
-            Receive::Client(traffic) => match decrypt(traffic, input, plaintext) {
+            Receive::Client(traffic) => match decrypt(traffic, input, &mut deliver) {
                 Ok(Some(traffic)) => Receive::Client(traffic),
                 Ok(None) => Receive::Closed,
                 Err(failure) => Receive::Failed(failure),
             },
-            Receive::Server(traffic) => match decrypt(traffic, input, plaintext) {
+            Receive::Server(traffic) => match decrypt(traffic, input, &mut deliver) {
                 Ok(Some(traffic)) => Receive::Server(traffic),
                 Ok(None) => Receive::Closed,
                 Err(failure) => Receive::Failed(failure),
@@ -103,7 +112,7 @@ impl Traffic {
         };
         self.flush(output)?;
         match &self.receive {
-            _ if !self.pending().is_empty() => Ok(Received::Data),
+            _ if data => Ok(Received::Data),
             Receive::Closed => Ok(Received::Closed),
             Receive::Failed(failure) => Err(failure.clone()),
             Receive::Client(_) | Receive::Server(_) => Ok(Received::WantRead),
@@ -157,11 +166,11 @@ impl Traffic {
 fn decrypt<Side: SideData>(
     traffic: ReceiveTraffic<Side>,
     input: &mut Input,
-    plaintext: &mut Vec<u8>,
+    deliver: &mut dyn FnMut(&[u8]),
 ) -> Result<Option<ReceiveTraffic<Side>>, Failure> {
     Ok(match traffic.read(input)? {
         ReceiveTrafficState::Available(mut data) => {
-            plaintext.extend_from_slice(data.data());
+            deliver(data.data());
             after(data.into_next())
         }
         ReceiveTrafficState::FlushSender(flush) => after(flush.into_next()),
