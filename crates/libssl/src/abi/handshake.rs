@@ -231,8 +231,10 @@ fn finish(ssl: &Ssl) -> bool {
         .and_then(|traffic| traffic.outputs.peer_identity())
         .and_then(|identity| chain_of(identity.identity()).ok())
         .unwrap_or_default();
-    let chain: Vec<Certificate> =
-        chain.iter().filter_map(|der| Certificate::from_der(der)).collect();
+    let session = state.sessions.current.clone();
+    let known = |der: &[u8]| session.as_ref().and_then(|session| session.peer_of(der));
+    let parse = |der: &[u8]| known(der).or_else(|| Certificate::from_der(der));
+    let chain: Vec<Certificate> = chain.iter().filter_map(|der| parse(der)).collect();
     let server = state.side == Some(Side::Server);
     if let Some(own) = chain.first() {
         state.peer = Some(own.clone());
