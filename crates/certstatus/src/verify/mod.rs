@@ -155,8 +155,9 @@ impl<'a> Verifier<'a> {
     }
 
     /// The strictest statement among those that are valid now; of equally strict ones, the newest.
-    /// What has expired says nothing; when all have, the first one's error stands for all. What is
-    /// still to come ends the window where it begins, since the choice may be another one then.
+    /// What has expired says nothing; when all have, the first one's error stands for all. The window
+    /// of the choice reaches from the end of what has expired to the beginning of what is still to
+    /// come, since beyond them the choice may be another one.
     fn choose<'r>(
         &self,
         basic: &BasicOcspResponse<'_>,
@@ -165,7 +166,8 @@ impl<'a> Verifier<'a> {
     ) -> Result<(&'r SingleResponse<'r>, Window), Error> {
         let mut chosen: Option<(&SingleResponse<'_>, Window)> = None;
         let mut first_error = None;
-        let mut next_begins = None;
+        let mut last_ended: Option<UnixTime> = None;
+        let mut next_begins: Option<UnixTime> = None;
         for single in matching {
             match Window::of(single, basic.data().produced_at, &self.freshness, now) {
                 Ok(window) => {
@@ -175,8 +177,17 @@ impl<'a> Verifier<'a> {
                     }
                 }
                 Err(error) => {
+                    let Freshness { skew, max_age } = self.freshness;
+                    let ended = match error {
+                        TimeError::Expired { next_update, .. } => Some(after(next_update, skew)),
+                        TimeError::TooOld { this_update, .. } => {
+                            Some(after(after(this_update, max_age), skew))
+                        }
+                        _ => None,
+                    };
+                    last_ended = last_ended.max(ended);
                     if let TimeError::NotYetValid { this_update, .. } = error {
-                        let begins = before(this_update, self.freshness.skew);
+                        let begins = before(this_update, skew);
                         next_begins = Some(next_begins.map_or(begins, |next| begins.min(next)));
                     }
                     first_error = first_error.or(Some(error));
@@ -185,6 +196,7 @@ impl<'a> Verifier<'a> {
         }
         match (chosen, first_error) {
             (Some((single, window)), _) => {
+                let window = last_ended.map_or(window, |ended| window.beginning(ended));
                 Ok((single, next_begins.map_or(window, |begins| window.ending(begins))))
             }
             (None, Some(error)) => Err(error.into()),
@@ -305,8 +317,13 @@ impl Window {
     /// The window cut to the validity of the delegate's certificate.
     fn within(self, delegation: Option<signer::Delegation>) -> Self {
         let Some(delegation) = delegation else { return self };
-        let window = self.ending(after(delegation.not_after, Duration::from_secs(1)));
-        Self { from: self.from.max(delegation.not_before), ..window }
+        self.ending(after(delegation.not_after, Duration::from_secs(1)))
+            .beginning(delegation.not_before)
+    }
+
+    /// The window, begun at that time at the earliest.
+    fn beginning(self, begin: UnixTime) -> Self {
+        Self { from: self.from.max(begin), ..self }
     }
 
     /// The window, ended before that time.

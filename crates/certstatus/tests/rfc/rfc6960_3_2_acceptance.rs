@@ -130,6 +130,21 @@ fn a_statement_that_begins_later_ends_the_one_before() {
     assert_eq!(fixture.verify(&response, at(1700)).unwrap().status(), REVOKED);
 }
 
+/// The same for a clock that is set back: into a time when a stricter statement held.
+#[test]
+fn a_statement_that_has_ended_begins_the_one_after() {
+    let fixture = Fixture::new();
+    let statements = vec![
+        fixture.statement(REVOKED, -5000, Some(-1000)),
+        fixture.statement(CertStatus::Good, -5000, Some(10_000)),
+    ];
+    let response = fixture.response_with(statements, |data| data.produced_at = at(-5000));
+    let verified = fixture.verify(&response, at(0)).unwrap();
+    assert_eq!(verified.status(), CertStatus::Good);
+    assert!(verified.is_current(at(-700)) && !verified.is_current(at(-701)));
+    assert_eq!(fixture.verify(&response, at(-701)).unwrap().status(), REVOKED);
+}
+
 /// CertID is compared whole: serial, issuer's name, issuer's key.
 #[test]
 fn each_part_of_the_cert_id_counts() {
@@ -174,6 +189,22 @@ fn an_issuer_that_did_not_issue_is_told_apart() {
     // The same name with another key.
     let error = verify(&namesake);
     assert_eq!(error.stage(), Stage::Match, "{error}");
+}
+
+/// Name and signature: who only bears the issuer's name has not issued.
+#[test]
+fn who_issued_a_certificate_is_told_by_name_and_signature() {
+    let (fixture, other) = (Fixture::new(), Fixture::new());
+    let certificate = Certificate::parse(fixture.leaf.certificate()).unwrap();
+    let by = |der: &[u8]| {
+        let issuer = Issuer::from_certificate(&Certificate::parse(der).unwrap());
+        certificate.verify_issued_by(&issuer, algorithms())
+    };
+    assert!(by(fixture.lab.intermediate()).is_ok());
+    let error = by(fixture.lab.root()).unwrap_err();
+    assert!(matches!(error, Error::Match(MatchError::NotIssuedBy { .. })), "{error}");
+    let error = by(other.lab.intermediate()).unwrap_err();
+    assert!(matches!(error, Error::Signer(SignerError::NotSignedBy { .. })), "{error}");
 }
 
 #[test]
