@@ -187,6 +187,43 @@ static void key_log(int version)
     agree(client, server);
 }
 
+static int secrets;
+
+static void count_key(const SSL *ssl, const char *line)
+{
+    (void)ssl;
+    (void)line;
+    secrets++;
+}
+
+static int to_other_context(SSL *ssl, int *alert, void *other)
+{
+    (void)alert;
+    SSL_set_SSL_CTX(ssl, other);
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* Only the context that the client's name leads to wants to see the secrets. */
+static void key_log_after_switch(int version)
+{
+    SSL_CTX *client, *first, *second;
+
+    if (!begin("%s, key log after a switch of context", version_name(version)))
+        return;
+    secrets = 0;
+    client = client_context(version);
+    first = server_context(version, "server");
+    second = server_context(version, "server");
+    SSL_CTX_set_tlsext_servername_callback(first, to_other_context);
+    SSL_CTX_set_tlsext_servername_arg(first, second);
+    SSL_CTX_set_keylog_callback(second, count_key);
+    connect_once(client, first);
+    SAY_LONG(secrets);
+    SSL_CTX_free(client);
+    SSL_CTX_free(first);
+    SSL_CTX_free(second);
+}
+
 static void on_message(int sent, int version, int type, const void *bytes, size_t length, SSL *ssl,
                        void *argument)
 {
@@ -274,6 +311,7 @@ int main(int argc, char **argv)
         certificates(version, "ECDSA+SHA256");
         hello(version);
         key_log(version);
+        key_log_after_switch(version);
         messages(version);
         finished_messages(version);
     }

@@ -99,6 +99,26 @@ static void accessors(int version)
     SSL_CTX_free(server);
 }
 
+/* What a server says of its own session, which its client has in a ticket or by an id. */
+static void servers_own(int version, long options)
+{
+    SSL_CTX *client, *server;
+    struct ends ends;
+
+    if (!begin("%s, a server's own session%s", version_name(version),
+               options & SSL_OP_NO_TICKET ? ", without tickets" : ""))
+        return;
+    client = client_context(version);
+    server = server_context(version, "server");
+    SSL_CTX_set_options(server, options);
+    ends = make_ends(client, server);
+    handshake(&ends);
+    say_session(SSL_get_session(ends.server));
+    free_ends(&ends);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+}
+
 static void empty(void)
 {
     SSL_SESSION *session;
@@ -388,6 +408,8 @@ int main(int argc, char **argv)
         int version = versions[at];
 
         accessors(version);
+        servers_own(version, 0);
+        servers_own(version, SSL_OP_NO_TICKET);
         der(version);
         shared_keys(version, 0);
         shared_keys(version, 1);

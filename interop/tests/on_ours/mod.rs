@@ -1,7 +1,9 @@
 //! Debian's programs, unmodified, on our libssl: against the same programs on the system's OpenSSL,
 //! and against our rustls sides.
 
+mod authority;
 mod curl;
+mod haproxy;
 mod newcomer;
 mod nginx;
 mod nginx_clients;
@@ -16,6 +18,7 @@ mod web;
 use std::process::Command;
 
 use crate::harness::libssl;
+use crate::harness::pki::Version;
 use crate::harness::process::{Finished, Program, run};
 
 /// Which libssl a program runs on.
@@ -46,4 +49,12 @@ pub(crate) fn curl(library: Library, root: &str, address: &str, more: &[&str]) -
     command.args(["--silent", "--show-error", "--max-time", "10", "--connect-to", "::127.0.0.1:"]);
     command.args(["--cacert", root]).args(more).arg(format!("https://{address}"));
     run(command)
+}
+
+/// curl's options for one version of TLS.
+pub(crate) fn only(version: Version) -> [&'static str; 3] {
+    match version {
+        Version::Tls12 => ["--tls-max", "1.2", "--tlsv1.2"],
+        Version::Tls13 => ["--tls-max", "1.3", "--tlsv1.3"],
+    }
 }

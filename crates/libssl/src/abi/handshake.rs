@@ -11,7 +11,7 @@ use crate::abi::guard::exported;
 use crate::abi::io::{RECEIVED_SHUTDOWN, renew_keys};
 use crate::abi::method::Side;
 use crate::abi::notify::{self, Event};
-use crate::abi::objects::{Ctx, Ssl, Want};
+use crate::abi::objects::{Ctx, Ssl, SslState, Want};
 use crate::abi::transport::{self, Blocked};
 use crate::abi::{client_ca, server, session_use, status, verify};
 use crate::core::client::{CollectedKeys, chain_of};
@@ -158,8 +158,7 @@ fn start(ssl: &Ssl) -> Result<(), Failure> {
         return Ok(());
     }
     client_ca::settle(state);
-    let keylog = state.ctx.lock().callbacks.keylog;
-    state.key_log = keylog.map(|_| Arc::new(CollectedKeys::default()));
+    collect_keys(state);
     let session = session_use::started(state);
     match state.side {
         Some(Side::Client) => state.connection.start_client(
@@ -176,6 +175,14 @@ fn start(ssl: &Ssl) -> Result<(), Failure> {
             reasons::CONNECTION_TYPE_NOT_SET,
             "neither SSL_set_connect_state nor SSL_set_accept_state was called",
         )),
+    }
+}
+
+/// Has secrets collected when the program wants to see them: the current context says so, which
+/// a server's callbacks may have changed.
+pub(crate) fn collect_keys(state: &mut SslState) {
+    if state.key_log.is_none() && state.ctx.lock().callbacks.keylog.is_some() {
+        state.key_log = Some(Arc::new(CollectedKeys::default()));
     }
 }
 

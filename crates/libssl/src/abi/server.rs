@@ -16,7 +16,7 @@ use crate::abi::guard::exported;
 use crate::abi::handshake::{Answered, Outcome};
 use crate::abi::notify::{self, Event};
 use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want};
-use crate::abi::{client_ca, session_use, status};
+use crate::abi::{client_ca, handshake, session_use, status};
 use crate::core::client_hello::extension;
 use crate::core::credentials;
 use crate::core::failure::{Failure, alert};
@@ -71,6 +71,7 @@ pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
     let (sessions, tickets) = session_use::prepare(ssl);
     let mut state = ssl.lock();
     client_ca::settle(&mut state);
+    handshake::collect_keys(&mut state);
     let choice = Choice {
         settings: Arc::clone(&state.settings),
         alpn: state.alpn_selected.clone(),

@@ -221,6 +221,11 @@ fn finished_server(ssl: &Arc<Ssl>, resumed: bool, tls13: bool) {
     if tls13 {
         let id = |ticket: &[u8]| crate::core::session::id_of_ticket(ticket);
         values.extend(passed.sealed.iter().map(|(ticket, value)| (id(ticket), value.clone())));
+    } else if let Some((_, value)) = passed.sealed.last().filter(|_| !resumed) {
+        // The client has it in a ticket: it has no id, and belongs in no cache.
+        if let Some(session) = Session::of_server(&[], value) {
+            set_current(ssl, made(ssl, session));
+        }
     }
     // Without anyone to tell, the last is all that can be asked for.
     let last = values.len().saturating_sub(1);
