@@ -71,6 +71,8 @@ programs! {
     conf
     client_ca
     ssl_bio
+    keys
+    hosts
 }
 
 /// The program that does what OpenSSL leaves undefined. It says nothing, and is to survive.

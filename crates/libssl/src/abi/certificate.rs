@@ -4,8 +4,9 @@
 //! to which chains and keys go. What is complete becomes a credential of the engine.
 
 pub(crate) mod chains;
+pub(crate) mod keys;
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int};
 use std::sync::Arc;
 
 use crate::abi::arguments::{Bytes, Handle, Text, int};
@@ -15,7 +16,7 @@ use crate::core::credentials::Credential;
 use crate::core::settings::Settings;
 use crate::sys::error;
 use crate::sys::libcrypto as ffi;
-use crate::sys::pem::{self, FileType};
+use crate::sys::pem::{self, FileType, Password};
 use crate::sys::pkey::{Key, Kind};
 use crate::sys::reasons;
 use crate::sys::stack::{Chain, certificates};
@@ -46,8 +47,20 @@ pub(crate) struct Slot {
     shown: Option<Arc<Chain>>,
 }
 
-/// Why a certificate or a key was not taken: a reason for the error queue.
-pub(crate) type Refusal = c_int;
+/// Why a certificate or a key was not taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refusal {
+    /// A reason for the error queue.
+    Reason(c_int),
+    /// libcrypto has put its reason into the queue.
+    Queued,
+}
+
+impl From<c_int> for Refusal {
+    fn from(reason: c_int) -> Self {
+        Self::Reason(reason)
+    }
+}
 
 impl Certificates {
     /// The slot filled or selected last.
@@ -98,8 +111,8 @@ impl Certificates {
     pub(crate) fn use_key(&mut self, key: Key) -> Result<(), Refusal> {
         let kind = key.kind().ok_or(reasons::UNKNOWN_CERTIFICATE_TYPE)?;
         let slot = self.slot_of(kind);
-        if slot.certificate.as_ref().is_some_and(|certificate| !fits(certificate, &key)) {
-            return Err(reasons::PRIVATE_KEY_MISMATCH);
+        if slot.certificate.as_ref().is_some_and(|certificate| !compare(certificate, &key)) {
+            return Err(Refusal::Queued);
         }
         slot.key = Some(key);
         Ok(())
@@ -110,7 +123,7 @@ impl Certificates {
         let slot = self.current().ok_or(reasons::NO_CERTIFICATE_ASSIGNED)?;
         let certificate = slot.certificate.as_ref().ok_or(reasons::NO_CERTIFICATE_ASSIGNED)?;
         let key = slot.key.as_ref().ok_or(reasons::NO_PRIVATE_KEY_ASSIGNED)?;
-        if fits(certificate, key) { Ok(()) } else { Err(reasons::PRIVATE_KEY_MISMATCH) }
+        if compare(certificate, key) { Ok(()) } else { Err(Refusal::Queued) }
     }
 
     /// Forgets everything: `SSL_certs_clear`.
@@ -134,15 +147,20 @@ impl Certificates {
     }
 }
 
-/// Whether the key is that of the certificate. Leaves no error behind.
-fn fits(certificate: &Certificate, key: &Key) -> bool {
+/// Whether the key is that of the certificate. Otherwise libcrypto queues why.
+fn compare(certificate: &Certificate, key: &Key) -> bool {
     // SAFETY: both objects are valid.
-    unsafe {
-        ffi::ERR_set_mark();
-        let fits = ffi::X509_check_private_key(certificate.as_ptr(), key.as_ptr()) == 1;
-        ffi::ERR_pop_to_mark();
-        fits
-    }
+    unsafe { ffi::X509_check_private_key(certificate.as_ptr(), key.as_ptr()) == 1 }
+}
+
+/// As [`compare`], and leaves no error behind.
+fn fits(certificate: &Certificate, key: &Key) -> bool {
+    // SAFETY: the marks stand in the queue of this thread.
+    unsafe { ffi::ERR_set_mark() };
+    let fits = compare(certificate, key);
+    // SAFETY: as above; the mark was set here.
+    unsafe { ffi::ERR_pop_to_mark() };
+    fits
 }
 
 /// A context or a connection, for functions that exist for both.
@@ -150,7 +168,7 @@ pub(crate) trait Holder {
     /// Changes the certificates, and the engine's credentials with them.
     fn change<T>(&self, change: impl FnOnce(&mut Certificates) -> T) -> T;
     /// The callback for passwords of key files, and its argument.
-    fn passwd(&self) -> (ffi::pem_password_cb, *mut c_void);
+    fn passwd(&self) -> Password;
 }
 
 macro_rules! holder {
@@ -166,7 +184,7 @@ macro_rules! holder {
                 value
             }
 
-            fn passwd(&self) -> (ffi::pem_password_cb, *mut c_void) {
+            fn passwd(&self) -> Password {
                 let state = self.lock();
                 (state.callbacks.passwd, state.callbacks.passwd_arg.0)
             }
@@ -177,15 +195,15 @@ holder!(Ctx);
 holder!(Ssl);
 
 /// Queues a refusal, and gives C's answer.
-fn answer(function: &'static std::ffi::CStr, outcome: Result<(), Refusal>) -> c_int {
-    if let Err(reason) = outcome {
+fn answer(function: &'static CStr, outcome: Result<(), Refusal>) -> c_int {
+    if let Err(Refusal::Reason(reason)) = outcome {
         error::raise(function, reason, None);
     }
     int(outcome.is_ok())
 }
 
 fn use_certificate(
-    function: &'static std::ffi::CStr,
+    function: &'static CStr,
     holder: Option<&impl Holder>,
     certificate: Option<Certificate>,
 ) -> c_int {
@@ -193,67 +211,39 @@ fn use_certificate(
         (Some(holder), Some(certificate)) => {
             answer(function, holder.change(|c| c.use_certificate(certificate)))
         }
-        _ => answer(function, Err(error::PASSED_NULL_PARAMETER)),
+        _ => answer(function, Err(error::PASSED_NULL_PARAMETER.into())),
     }
 }
 
-fn use_key(
-    function: &'static std::ffi::CStr,
-    holder: Option<&impl Holder>,
-    key: Option<Key>,
-) -> c_int {
-    match (holder, key) {
-        (Some(holder), Some(key)) => answer(function, holder.change(|c| c.use_key(key))),
-        _ => answer(function, Err(error::PASSED_NULL_PARAMETER)),
-    }
-}
+/// What reads an object from a file of a form.
+type Reader<T> = fn(&CStr, FileType, Password) -> Option<T>;
 
-fn use_certificate_file(
-    function: &'static std::ffi::CStr,
+/// Reads an object from a file and takes it.
+fn use_file<T>(
+    function: &'static CStr,
     holder: Option<&impl Holder>,
-    file: Text,
-    kind: c_int,
+    (file, kind): (Text, c_int),
+    read: Reader<T>,
+    take: fn(&mut Certificates, T) -> Result<(), Refusal>,
 ) -> c_int {
     let (Some(holder), Some(file)) = (holder, file.get()) else {
-        return answer(function, Err(error::PASSED_NULL_PARAMETER));
+        return answer(function, Err(error::PASSED_NULL_PARAMETER.into()));
     };
     let Some(kind) = FileType::from_c(kind) else {
-        return answer(function, Err(reasons::BAD_SSL_FILETYPE));
+        return answer(function, Err(reasons::BAD_SSL_FILETYPE.into()));
     };
-    match pem::certificate(file, kind, holder.passwd()) {
-        Some(certificate) => answer(function, holder.change(|c| c.use_certificate(certificate))),
-        None => answer(function, Err(pem::failure())),
+    match read(file, kind, holder.passwd()) {
+        Some(object) => answer(function, holder.change(|certificates| take(certificates, object))),
+        None => answer(function, Err(pem::failure(kind).into())),
     }
 }
 
-fn use_key_file(
-    function: &'static std::ffi::CStr,
-    holder: Option<&impl Holder>,
-    file: Text,
-    kind: c_int,
-) -> c_int {
+fn use_chain_file(function: &'static CStr, holder: Option<&impl Holder>, file: Text) -> c_int {
     let (Some(holder), Some(file)) = (holder, file.get()) else {
-        return answer(function, Err(error::PASSED_NULL_PARAMETER));
-    };
-    let Some(kind) = FileType::from_c(kind) else {
-        return answer(function, Err(reasons::BAD_SSL_FILETYPE));
-    };
-    match pem::private_key(file, kind, holder.passwd()) {
-        Some(key) => answer(function, holder.change(|c| c.use_key(key))),
-        None => answer(function, Err(pem::failure())),
-    }
-}
-
-fn use_chain_file(
-    function: &'static std::ffi::CStr,
-    holder: Option<&impl Holder>,
-    file: Text,
-) -> c_int {
-    let (Some(holder), Some(file)) = (holder, file.get()) else {
-        return answer(function, Err(error::PASSED_NULL_PARAMETER));
+        return answer(function, Err(error::PASSED_NULL_PARAMETER.into()));
     };
     let Some((certificate, chain)) = pem::chain(file, holder.passwd()) else {
-        return answer(function, Err(pem::failure()));
+        return answer(function, Err(pem::failure(FileType::Pem).into()));
     };
     let outcome = holder.change(|certificates| {
         certificates.use_certificate(certificate)?;
@@ -264,7 +254,7 @@ fn use_chain_file(
 }
 
 fn use_cert_and_key(
-    function: &'static std::ffi::CStr,
+    function: &'static CStr,
     holder: Option<&impl Holder>,
     certificate: Option<Certificate>,
     key: Option<Key>,
@@ -272,16 +262,16 @@ fn use_cert_and_key(
     replace: bool,
 ) -> c_int {
     let (Some(holder), Some(certificate)) = (holder, certificate) else {
-        return answer(function, Err(error::PASSED_NULL_PARAMETER));
+        return answer(function, Err(error::PASSED_NULL_PARAMETER.into()));
     };
     let outcome = holder.change(|certificates| {
         let key = key.ok_or(reasons::NO_PRIVATE_KEY_ASSIGNED)?;
         if !fits(&certificate, &key) {
-            return Err(reasons::PRIVATE_KEY_MISMATCH);
+            return Err(reasons::PRIVATE_KEY_MISMATCH.into());
         }
         let slot = certificates.slot_of(key.kind().ok_or(reasons::UNKNOWN_CERTIFICATE_TYPE)?);
         if !replace && (slot.certificate.is_some() || slot.key.is_some() || slot.chain.is_some()) {
-            return Err(reasons::NOT_REPLACING_CERTIFICATE);
+            return Err(reasons::NOT_REPLACING_CERTIFICATE.into());
         }
         slot.certificate = Some(certificate);
         slot.key = Some(key);
@@ -315,11 +305,13 @@ exported! {
     }
 
     fn SSL_CTX_use_certificate_file(ctx: Handle<Ctx>, file: Text, kind: c_int) -> c_int => 0, {
-        use_certificate_file(c"SSL_CTX_use_certificate_file", ctx.get(), file, kind)
+        let (name, take) = (c"SSL_CTX_use_certificate_file", Certificates::use_certificate);
+        use_file(name, ctx.get(), (file, kind), pem::certificate, take)
     }
 
     fn SSL_use_certificate_file(ssl: Handle<Ssl>, file: Text, kind: c_int) -> c_int => 0, {
-        use_certificate_file(c"SSL_use_certificate_file", ssl.get(), file, kind)
+        let (name, take) = (c"SSL_use_certificate_file", Certificates::use_certificate);
+        use_file(name, ssl.get(), (file, kind), pem::certificate, take)
     }
 
     fn SSL_CTX_use_certificate_chain_file(ctx: Handle<Ctx>, file: Text) -> c_int => 0, {
@@ -328,26 +320,6 @@ exported! {
 
     fn SSL_use_certificate_chain_file(ssl: Handle<Ssl>, file: Text) -> c_int => 0, {
         use_chain_file(c"SSL_use_certificate_chain_file", ssl.get(), file)
-    }
-
-    fn SSL_CTX_use_PrivateKey(ctx: Handle<Ctx>, key: *mut ffi::EVP_PKEY) -> c_int => 0, {
-        // SAFETY: the program passes NULL or a valid key.
-        let key = unsafe { Key::from_ref(key) };
-        use_key(c"SSL_CTX_use_PrivateKey", ctx.get(), key)
-    }
-
-    fn SSL_use_PrivateKey(ssl: Handle<Ssl>, key: *mut ffi::EVP_PKEY) -> c_int => 0, {
-        // SAFETY: as above.
-        let key = unsafe { Key::from_ref(key) };
-        use_key(c"SSL_use_PrivateKey", ssl.get(), key)
-    }
-
-    fn SSL_CTX_use_PrivateKey_file(ctx: Handle<Ctx>, file: Text, kind: c_int) -> c_int => 0, {
-        use_key_file(c"SSL_CTX_use_PrivateKey_file", ctx.get(), file, kind)
-    }
-
-    fn SSL_use_PrivateKey_file(ssl: Handle<Ssl>, file: Text, kind: c_int) -> c_int => 0, {
-        use_key_file(c"SSL_use_PrivateKey_file", ssl.get(), file, kind)
     }
 
     fn SSL_CTX_use_cert_and_key(

@@ -319,10 +319,10 @@ fn set_key(target: &Held, file: Text) -> bool {
         match target {
             Held::Nothing => 1,
             Held::Ctx(ctx) => {
-                certificate::SSL_CTX_use_PrivateKey_file(Handle::borrowed(ctx), file, PEM)
+                certificate::keys::SSL_CTX_use_PrivateKey_file(Handle::borrowed(ctx), file, PEM)
             }
             Held::Ssl(ssl) => {
-                certificate::SSL_use_PrivateKey_file(Handle::borrowed(ssl), file, PEM)
+                certificate::keys::SSL_use_PrivateKey_file(Handle::borrowed(ssl), file, PEM)
             }
         }
     };

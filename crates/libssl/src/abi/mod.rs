@@ -28,6 +28,7 @@ pub(crate) mod early_data;
 pub(crate) mod groups;
 pub(crate) mod guard;
 pub(crate) mod handshake;
+pub(crate) mod hosts;
 pub(crate) mod info;
 pub(crate) mod init;
 pub(crate) mod io;

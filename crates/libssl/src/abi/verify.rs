@@ -296,27 +296,6 @@ exported! {
         })
     }
 
-    fn SSL_set1_host(ssl: Handle<Ssl>, name: Text) -> c_int => 0, {
-        // SAFETY: the parameters are valid; with length 0 the name is NULL or a string of C.
-        ssl.get().map_or(0, |ssl| unsafe {
-            ffi::X509_VERIFY_PARAM_set1_host(ssl.lock().param.as_ptr(), name.as_ptr(), 0)
-        })
-    }
-
-    fn SSL_set_hostflags(ssl: Handle<Ssl>, flags: std::ffi::c_uint) -> () => (), {
-        if let Some(ssl) = ssl.get() {
-            // SAFETY: the parameters are valid.
-            unsafe { ffi::X509_VERIFY_PARAM_set_hostflags(ssl.lock().param.as_ptr(), flags) };
-        }
-    }
-
-    fn SSL_get0_peername(ssl: Handle<Ssl>) -> *const std::ffi::c_char => std::ptr::null(), {
-        // SAFETY: the parameters are valid; the string stays theirs.
-        ssl.get().map_or(std::ptr::null(), |ssl| unsafe {
-            ffi::X509_VERIFY_PARAM_get0_peername(ssl.lock().param.as_ptr())
-        })
-    }
-
     fn SSL_get_verify_result(ssl: Handle<Ssl>) -> c_long => 0, {
         ssl.get().map_or(0, |ssl| ssl.lock().verify_result)
     }

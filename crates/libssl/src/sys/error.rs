@@ -22,6 +22,8 @@ pub(crate) const PASSED_NULL_PARAMETER: c_int = 258 | FATAL | COMMON;
 pub(crate) const PASSED_INVALID_ARGUMENT: c_int = 262 | COMMON;
 /// `ERR_R_PEM_LIB` of `openssl/err.h`.
 pub(crate) const PEM_LIB: c_int = 9 | COMMON;
+/// `ERR_R_ASN1_LIB` of `openssl/err.h`.
+pub(crate) const ASN1_LIB: c_int = 13 | COMMON;
 
 // ERR_RFLAGS_OFFSET is 18: the flags of reasons that all libraries share.
 /// `ERR_R_SYS_LIB`.

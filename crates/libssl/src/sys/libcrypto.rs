@@ -96,6 +96,24 @@ unsafe extern "C" {
     ) -> *mut X509;
     pub(crate) fn d2i_X509_bio(bio: *mut BIO, out: *mut *mut X509) -> *mut X509;
     pub(crate) fn d2i_PrivateKey_bio(bio: *mut BIO, out: *mut *mut EVP_PKEY) -> *mut EVP_PKEY;
+    pub(crate) fn d2i_RSAPrivateKey_bio(bio: *mut BIO, out: *mut *mut RSA) -> *mut RSA;
+    pub(crate) fn d2i_PrivateKey(
+        kind: c_int,
+        out: *mut *mut EVP_PKEY,
+        der: *mut *const c_uchar,
+        length: c_long,
+    ) -> *mut EVP_PKEY;
+    pub(crate) fn a2i_IPADDRESS(address: *const c_char) -> *mut ASN1_STRING;
+    pub(crate) fn X509_VERIFY_PARAM_add1_host(
+        param: *mut X509_VERIFY_PARAM,
+        name: *const c_char,
+        length: usize,
+    ) -> c_int;
+    pub(crate) fn X509_VERIFY_PARAM_set1_ip_asc(
+        param: *mut X509_VERIFY_PARAM,
+        address: *const c_char,
+    ) -> c_int;
+    pub(crate) fn X509_VERIFY_PARAM_get1_ip_asc(param: *mut X509_VERIFY_PARAM) -> *mut c_char;
     pub(crate) fn i2d_PKCS8_PRIV_KEY_INFO(
         info: *const PKCS8_PRIV_KEY_INFO,
         out: *mut *mut c_uchar,

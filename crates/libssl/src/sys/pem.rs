@@ -59,6 +59,26 @@ pub(crate) fn private_key(path: &CStr, kind: FileType, password: Password) -> Op
     }
 }
 
+/// Reads a private key for RSA, in DER of its own structure. On failure the cause is in the error
+/// queue.
+pub(crate) fn rsa_private_key(path: &CStr, kind: FileType, password: Password) -> Option<Key> {
+    let file = Bio::open(path)?;
+    let null: *mut *mut ffi::RSA = std::ptr::null_mut();
+    // SAFETY: as in `certificate`; the RSA key is new and given back after the key has its own
+    // reference to it.
+    unsafe {
+        let rsa = match kind {
+            FileType::Pem => {
+                ffi::PEM_read_bio_RSAPrivateKey(file.as_ptr(), null, password.0, password.1)
+            }
+            FileType::Der => ffi::d2i_RSAPrivateKey_bio(file.as_ptr(), null),
+        };
+        let key = Key::from_rsa(rsa);
+        ffi::RSA_free(rsa);
+        key
+    }
+}
+
 /// Reads a certificate and, after it, its chain. On failure the cause is in the error queue.
 pub(crate) fn chain(path: &CStr, password: Password) -> Option<(Certificate, Vec<Certificate>)> {
     /// `PEM_R_NO_START_LINE` of `ERR_LIB_PEM`: the regular end of a file.
@@ -90,10 +110,14 @@ pub(crate) fn chain(path: &CStr, password: Password) -> Option<(Certificate, Vec
 
 /// Why a file was not taken, for libssl's entry in the error queue: it was not opened, or what is
 /// in it is something else. libcrypto has just queued its own.
-pub(crate) fn failure() -> c_int {
+pub(crate) fn failure(kind: FileType) -> c_int {
     const LIBRARY_OFFSET: u32 = 23;
     const LIB_BIO: std::ffi::c_ulong = 32;
     // SAFETY: no argument; reads the queue of this thread.
     let last = unsafe { ffi::ERR_peek_last_error() };
-    if last >> LIBRARY_OFFSET == LIB_BIO { error::SYS_LIB } else { error::PEM_LIB }
+    match kind {
+        _ if last >> LIBRARY_OFFSET == LIB_BIO => error::SYS_LIB,
+        FileType::Pem => error::PEM_LIB,
+        FileType::Der => error::ASN1_LIB,
+    }
 }

@@ -31,6 +31,49 @@ pub(crate) enum Kind {
 }
 
 impl Key {
+    /// A key of an `EVP_PKEY_*` in DER: of its own structure, or PKCS #8. On failure the cause is
+    /// in the error queue.
+    pub(crate) fn from_der(kind: c_int, der: Option<&[u8]>) -> Option<Self> {
+        let der = der?;
+        let length = der.len().try_into().ok()?;
+        let mut cursor = der.as_ptr();
+        // SAFETY: `cursor` points to `length` readable bytes; the result is a new reference.
+        unsafe {
+            let null = std::ptr::null_mut();
+            Self::from_raw(ffi::d2i_PrivateKey(kind, null, &mut cursor, length))
+        }
+    }
+
+    /// A key for RSA in DER of its own structure (RFC 8017, A.1.2). On failure the cause is in the
+    /// error queue.
+    pub(crate) fn rsa_from_der(der: Option<&[u8]>) -> Option<Self> {
+        let der = der?;
+        let length = der.len().try_into().ok()?;
+        let mut cursor = der.as_ptr();
+        // SAFETY: as above; the RSA key is given back after the key has its own reference to it.
+        unsafe {
+            let rsa = ffi::d2i_RSAPrivateKey(std::ptr::null_mut(), &mut cursor, length);
+            let key = Self::from_rsa(rsa);
+            ffi::RSA_free(rsa);
+            key
+        }
+    }
+
+    /// A key around an RSA key, to which it has a reference of its own. None for NULL.
+    ///
+    /// # Safety
+    /// `rsa` is NULL or a valid key.
+    pub(crate) unsafe fn from_rsa(rsa: *mut ffi::RSA) -> Option<Self> {
+        if rsa.is_null() {
+            return None;
+        }
+        // SAFETY: the caller passes a valid key; the new object is owned here from the start.
+        unsafe {
+            let key = Self::from_raw(ffi::EVP_PKEY_new())?;
+            (ffi::EVP_PKEY_set1_RSA(key.as_ptr(), rsa) == 1).then_some(key)
+        }
+    }
+
     /// The kind of the key. None for one that certificates in TLS do not have.
     pub(crate) fn kind(&self) -> Option<Kind> {
         const EVP_PKEY_RSA_PSS: c_int = 912;
