@@ -7,7 +7,7 @@ const NOT_YET: &[(&str, usize)] = &[
     ("status_accessors", 1),
     ("status_order", 11),
     ("status_response", 2),
-    ("context_settings", 5),
+    ("context_settings", 4),
     ("context_lifetime", 1),
     ("io_transport", 2),
     ("negotiation", 33),
