@@ -31,9 +31,6 @@ const END_OF_DATA: &str = "no alert says that data has ended once there are keys
 /// libcrypto's providers decrypt nothing for this library.
 const NO_PROVIDER: &str = "the engine's cipher leaves no entry of libcrypto's";
 
-/// rustls counts what a cipher adds as part of the 16 KiB that a record may hold.
-const FULL_RECORD: &str = "a full record holds less by what the cipher adds";
-
 /// OpenSSL's client takes 16 KiB of CertificateStatus in TLS 1.2; in TLS 1.3 it takes all.
 const SIZE: &str = "a response of up to 64 KiB is taken in both versions";
 
@@ -61,25 +58,6 @@ macro_rules! taken {
                 "server: done, TLSv1.2, full, verify result 0",
             ],
             reason: SIZE,
-        }
-    };
-}
-
-/// A read of a full record, which rustls divides.
-macro_rules! divided {
-    ($case:literal, $whole:literal, $first:literal, $second:literal) => {
-        Difference {
-            program: "io_data",
-            cases: $case,
-            theirs: &[concat!("server: read returned ", $whole), "equal"],
-            ours: &[
-                concat!("server: read returned ", $first),
-                "equal",
-                "server: read of up to 100000",
-                concat!("server: read returned ", $second),
-                "equal",
-            ],
-            reason: FULL_RECORD,
         }
     };
 }
@@ -136,10 +114,6 @@ const TABLE: &[Difference] = &[
         ours: &[],
         reason: NO_PROVIDER,
     },
-    divided!("TLSv1.2, records", "16383", "16360", "23"),
-    divided!("TLSv1.2, records", "16384", "16360", "24"),
-    divided!("TLSv1.3, records", "16383", "16367", "16"),
-    divided!("TLSv1.3, records", "16384", "16367", "17"),
     Difference {
         program: "conf",
         cases: "RecordPadding 128",

@@ -54,7 +54,7 @@ fn read_data(
 ) -> Result<usize, Stopped> {
     complete(ssl, function)?;
     loop {
-        let (received, handled) = {
+        let (received, worked, handled) = {
             let mut state = ssl.lock();
             if state.shutdown & RECEIVED_SHUTDOWN != 0 {
                 state.want = Want::Nothing;
@@ -65,27 +65,28 @@ fn read_data(
                 return Err(-1);
             }
             let had_some = !state.connection.input.unread().is_empty();
+            let worked = !state.connection.awaits_more();
             let mut count = 0;
             let mut reader = |data: &[u8]| {
                 count = room.fill(size, data);
                 if peek { 0 } else { count }
             };
-            let received = match state.connection.receive(&mut reader) {
-                Ok(Received::Data) => {
+            let received = match worked.then(|| state.connection.receive(&mut reader)) {
+                Some(Ok(Received::Data)) => {
                     state.want = Want::Nothing;
                     return Ok(count);
                 }
-                Ok(Received::Closed) => {
+                Some(Ok(Received::Closed)) => {
                     state.shutdown |= RECEIVED_SHUTDOWN;
                     state.want = Want::Nothing;
                     drop(state);
                     notify::tell(ssl, Event::AlertRead(WARNING, CLOSE_NOTIFY));
                     return Err(0);
                 }
-                Ok(Received::WantRead) => Ok(()),
-                Err(failure) => Err(failure),
+                Some(Ok(Received::WantRead)) | None => Ok(()),
+                Some(Err(failure)) => Err(failure),
             };
-            (received, had_some && state.connection.input.unread().is_empty())
+            (received, worked, had_some && state.connection.input.unread().is_empty())
         };
         if let Err(failure) = received {
             fail(ssl, function, &failure);
@@ -94,8 +95,10 @@ fn read_data(
         }
         // What receiving has left to send, an answer to a KeyUpdate, may wait for the next write.
         let _ = transport::flush(ssl);
-        // The program hears of a session now, not when data has come: this may wait for long.
-        session_use::collect(ssl);
+        if worked {
+            // The program hears of a session now, not when data has come: that may take long.
+            session_use::collect(ssl);
+        }
         if handled && without_retry(ssl) {
             return Err(-1);
         }

@@ -8,6 +8,10 @@ use rustls::TlsInputBuffer;
 
 /// Length of a record's header (RFC 8446, 5.1).
 const HEADER: usize = 5;
+/// The type of a record with application data, and of every encrypted one of TLS 1.3.
+const APPLICATION_DATA: u8 = 23;
+/// The longest record that is encrypted (RFC 8446, 5.2): what is announced longer is an error.
+const LONGEST: usize = 16 * 1024 + 256;
 
 /// Received bytes, from the start of a record on.
 ///
@@ -99,6 +103,19 @@ impl Input {
         }
     }
 
+    /// Whether nothing can be done before more comes: there is nothing, or the beginning of an
+    /// encrypted record. All else is for the engine to judge, whole or not.
+    pub(crate) fn awaits_more(&self) -> bool {
+        match self.unread() {
+            [] => true,
+            [APPLICATION_DATA, 3, 3, high, low, body @ ..] => {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                length <= LONGEST && body.len() < length
+            }
+            _ => false,
+        }
+    }
+
     /// Notes that the transport has ended.
     pub(crate) fn end(&mut self) {
         self.eof = true;
@@ -148,6 +165,20 @@ mod tests {
         let lent = input.lend(5);
         input.take_back(lent, 0);
         assert_eq!(input.unread(), [7, 8]);
+    }
+
+    #[test]
+    fn an_encrypted_record_is_awaited_whole_and_all_else_is_judged_at_once() {
+        let awaits = |bytes: &[u8]| {
+            let mut input = Input::default();
+            input.extend(bytes);
+            input.awaits_more()
+        };
+        assert!(awaits(&[]));
+        assert!(awaits(&[23, 3, 3, 0, 2]) && awaits(&[23, 3, 3, 0, 2, 0]));
+        assert!(!awaits(&[23, 3, 3, 0, 2, 0, 0]) && !awaits(&[23, 3, 3, 0, 0]));
+        assert!(awaits(&[23, 3, 3, 0x41, 0]) && !awaits(&[23, 3, 3, 0x41, 1]));
+        assert!(!awaits(&[21, 3, 3, 0, 26]) && !awaits(b"HTTP/") && !awaits(&[23, 3]));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::ffi::{CStr, c_int};
 
 use rustls::crypto::CipherSuite;
 use rustls::{Tls12CipherSuite, Tls13CipherSuite};
-use rustls_aws_lc_rs::{ALL_TLS12_CIPHER_SUITES, ALL_TLS13_CIPHER_SUITES};
+
+use super::records::{TLS12_SUITES, TLS13_SUITES};
 
 /// What OpenSSL says of a cipher suite: the object behind a `SSL_CIPHER*`.
 #[derive(Debug)]
@@ -227,12 +228,12 @@ pub(crate) fn by_standard_name(name: &[u8]) -> Option<&'static Cipher> {
 
 /// rustls's suite of TLS 1.2 with this number.
 pub(crate) fn tls12_suite(id: u16) -> Option<&'static Tls12CipherSuite> {
-    ALL_TLS12_CIPHER_SUITES.iter().copied().find(|s| s.common.suite == CipherSuite::from(id))
+    TLS12_SUITES.iter().find(|s| s.common.suite == CipherSuite::from(id))
 }
 
 /// rustls's suite of TLS 1.3 with this number.
 pub(crate) fn tls13_suite(id: u16) -> Option<&'static Tls13CipherSuite> {
-    ALL_TLS13_CIPHER_SUITES.iter().copied().find(|s| s.common.suite == CipherSuite::from(id))
+    TLS13_SUITES.iter().find(|s| s.common.suite == CipherSuite::from(id))
 }
 
 #[cfg(test)]
@@ -242,8 +243,8 @@ mod tests {
     #[test]
     fn the_table_is_the_engines() {
         let count = |tls13| CIPHERS.iter().filter(|cipher| cipher.tls13 == tls13).count();
-        assert_eq!(count(true), ALL_TLS13_CIPHER_SUITES.len());
-        assert_eq!(count(false), ALL_TLS12_CIPHER_SUITES.len());
+        assert_eq!(count(true), TLS13_SUITES.len());
+        assert_eq!(count(false), TLS12_SUITES.len());
         for cipher in &CIPHERS {
             let there = match cipher.tls13 {
                 true => tls13_suite(cipher.id).is_some(),

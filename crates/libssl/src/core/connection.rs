@@ -381,6 +381,11 @@ impl Connection {
         self.traffic().map(Traffic::pending).unwrap_or_default()
     }
 
+    /// Whether [`receive`](Self::receive) has nothing to do before more comes from the peer.
+    pub(crate) fn awaits_more(&self) -> bool {
+        self.traffic().is_some_and(|traffic| traffic.awaits_more(&self.input))
+    }
+
     /// Decrypts what was received. Its data goes to `reader`, which says how much of it it takes.
     pub(crate) fn receive(
         &mut self,

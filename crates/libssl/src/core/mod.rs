@@ -19,6 +19,7 @@ pub(crate) mod first_records;
 pub(crate) mod groups;
 pub(crate) mod names;
 pub(crate) mod preferences;
+pub(crate) mod records;
 pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod sessions;

@@ -315,6 +315,31 @@ fn a_client_shows_its_certificate_when_it_is_asked() {
 }
 
 #[test]
+fn what_programs_write_most_is_one_record() {
+    for version in [TLS1_2, TLS1_3] {
+        let client = settings(version, |_| {});
+        let mut pair = Pair::new(&client, server_settings(version), None);
+        assert_eq!(pair.run(usize::MAX), (Ok(()), Ok(())));
+        for (length, records) in [(16 * 1024, 1), (16 * 1024 + 1, 2)] {
+            pair.server.send(&vec![7; length]).unwrap();
+            let sent = std::mem::take(&mut pair.server.output);
+            pair.client.input.extend(&sent);
+            let mut read = Vec::new();
+            let mut reads = 0;
+            while !pair.client.awaits_more() {
+                let mut all = |data: &[u8]| {
+                    read.extend_from_slice(data);
+                    data.len()
+                };
+                assert_eq!(pair.client.receive(&mut all), Ok(Received::Data));
+                reads += 1;
+            }
+            assert_eq!((read, reads), (vec![7; length], records));
+        }
+    }
+}
+
+#[test]
 fn a_malformed_status_request_is_a_decode_error() {
     // A hello of TLS 1.2 whose status_request ends early.
     let mut body = vec![3, 3];

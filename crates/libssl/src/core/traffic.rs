@@ -77,6 +77,13 @@ impl Traffic {
         }
     }
 
+    /// Whether [`receive`](Self::receive) has nothing to do before more of `input` comes.
+    pub(crate) fn awaits_more(&self, input: &Input) -> bool {
+        self.pending().is_empty()
+            && matches!(self.receive, Receive::Client(_) | Receive::Server(_))
+            && input.awaits_more()
+    }
+
     /// Decrypts a record of `input`. Its data goes to `reader`, which says how much of it it takes;
     /// the rest is [`pending`](Self::pending). What has to be answered goes to `output`.
     pub(crate) fn receive(
@@ -90,29 +97,29 @@ impl Traffic {
             self.consume(taken);
             return Ok(Received::Data);
         }
-        let receive = std::mem::replace(&mut self.receive, Receive::Closed);
-        let mut data = false;
+        let mut record = Record { data: false, to_send: false };
         let plaintext = &mut self.plaintext;
         let mut deliver = |bytes: &[u8]| {
-            data = true;
             plaintext.extend_from_slice(bytes.get(reader(bytes)..).unwrap_or_default());
         };
-        self.receive = match receive {
-            Receive::Client(traffic) => match decrypt(traffic, input, &mut deliver) {
+        self.receive = match std::mem::replace(&mut self.receive, Receive::Closed) {
+            Receive::Client(traffic) => match decrypt(traffic, input, &mut record, &mut deliver) {
                 Ok(Some(traffic)) => Receive::Client(traffic),
                 Ok(None) => Receive::Closed,
                 Err(failure) => Receive::Failed(failure),
             },
-            Receive::Server(traffic) => match decrypt(traffic, input, &mut deliver) {
+            Receive::Server(traffic) => match decrypt(traffic, input, &mut record, &mut deliver) {
                 Ok(Some(traffic)) => Receive::Server(traffic),
                 Ok(None) => Receive::Closed,
                 Err(failure) => Receive::Failed(failure),
             },
             over => over,
         };
-        self.flush(output)?;
+        if record.to_send || matches!(self.receive, Receive::Failed(_)) {
+            self.flush(output)?;
+        }
         match &self.receive {
-            _ if data => Ok(Received::Data),
+            _ if record.data => Ok(Received::Data),
             Receive::Closed => Ok(Received::Closed),
             Receive::Failed(failure) => Err(failure.clone()),
             Receive::Client(_) | Receive::Server(_) => Ok(Received::WantRead),
@@ -162,34 +169,42 @@ impl Traffic {
     }
 }
 
+/// What was in a record.
+struct Record {
+    data: bool,
+    /// There is something to be sent now: an alert, a KeyUpdate.
+    to_send: bool,
+}
+
 /// Decrypts one record, as `SSL_read` gives it. None when the peer's close_notify came.
 fn decrypt<Side: SideData>(
     traffic: ReceiveTraffic<Side>,
     input: &mut Input,
+    record: &mut Record,
     deliver: &mut dyn FnMut(&[u8]),
 ) -> Result<Option<ReceiveTraffic<Side>>, Failure> {
-    Ok(match traffic.read(input)? {
+    let next = match traffic.read(input)? {
         ReceiveTrafficState::Available(mut data) => {
+            record.data = true;
             deliver(data.data());
-            after(data.into_next())
+            data.into_next()
         }
-        ReceiveTrafficState::FlushSender(flush) => after(flush.into_next()),
+        ReceiveTrafficState::FlushSender(flush) => {
+            record.to_send = true;
+            flush.into_next()
+        }
+        ReceiveTrafficState::ReadMore(next) => return Ok(Some(next)),
+        ReceiveTrafficState::CloseNotify => return Ok(None),
+    };
+    Ok(match next {
         ReceiveTrafficState::ReadMore(next) => Some(next),
-        ReceiveTrafficState::CloseNotify => None,
-    })
-}
-
-/// The state after data or a flush was taken. None when the peer's close_notify came.
-fn after<Side: SideData>(
-    state: ReceiveTrafficState<'static, Side>,
-) -> Option<ReceiveTraffic<Side>> {
-    match state {
-        ReceiveTrafficState::ReadMore(next) => Some(next),
-        // What is to be flushed is written after every read.
-        ReceiveTrafficState::FlushSender(flush) => match flush.into_next() {
-            ReceiveTrafficState::ReadMore(next) => Some(next),
-            _ => None,
-        },
+        ReceiveTrafficState::FlushSender(flush) => {
+            record.to_send = true;
+            match flush.into_next() {
+                ReceiveTrafficState::ReadMore(next) => Some(next),
+                _ => None,
+            }
+        }
         _ => None,
-    }
+    })
 }
