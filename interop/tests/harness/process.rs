@@ -175,14 +175,23 @@ impl Daemon {
         text(&self.stdout) + &text(&self.stderr)
     }
 
-    /// Its process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Whether it has not ended.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child can be waited for").is_none()
+    }
+
+    /// Sends it a signal, such as `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        // The shell's own: the program is not on every machine. What came of it, who waits will see.
+        Program::find("sh", "dash").run(["-c", &format!("kill -{name} {}", self.child.id())]);
+    }
+
+    /// Asks it to end, for it to take its children along, which it cannot when it is killed.
+    pub(crate) fn terminate(&mut self) {
+        if self.is_running() {
+            self.signal("TERM");
+            self.wait_for_end();
+        }
     }
 
     /// Gives it time to end by itself. What has not ended then is killed with the value.

@@ -1,6 +1,7 @@
 //! Debian's programs, unmodified, on our libssl: against the same programs on the system's OpenSSL,
 //! and against our rustls sides.
 
+mod apache;
 mod authority;
 mod curl;
 mod haproxy;

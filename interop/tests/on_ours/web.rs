@@ -66,7 +66,7 @@ impl Nginx {
     pub(crate) fn reload(&mut self, workers: usize, http: &str) {
         write_configuration(&self.directory, workers, &http_block(&self.directory, http));
         let replaced = self.daemon.text().matches("gracefully shutting down").count();
-        self.signal("HUP");
+        self.daemon.signal("HUP");
         eventually("the end of a worker", || {
             let now = self.daemon.text().matches("gracefully shutting down").count();
             (now >= replaced + workers).then_some(())
@@ -91,21 +91,12 @@ impl Nginx {
             text.lines().filter(|line| COMPLAINTS.iter().any(|mark| line.contains(mark))).collect();
         assert!(complaints.is_empty(), "nginx complains: {complaints:#?}");
     }
-
-    fn signal(&self, name: &str) {
-        let id = self.daemon.id();
-        // The shell's own: the program is not on every machine. What came of it, who waits will see.
-        Program::find("sh", "dash").run(["-c", &format!("kill -{name} {id}")]);
-    }
 }
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // A master that is killed leaves its workers behind; one that is told to end takes them along.
-        if self.daemon.is_running() {
-            self.signal("TERM");
-            self.daemon.wait_for_end();
-        }
+        // A master that is killed leaves its workers behind.
+        self.daemon.terminate();
     }
 }
 
