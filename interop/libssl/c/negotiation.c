@@ -18,10 +18,30 @@ static void say_certificate(const SSL *ssl)
     say("%s: peer %s", side(ssl), name);
 }
 
+static void say_key(const SSL *ssl, const char *whose, long there, EVP_PKEY *key)
+{
+    if (!there) {
+        say("%s: no key of %s", side(ssl), whose);
+        return;
+    }
+    say("%s: %s key of %s, %d bits", side(ssl), EVP_PKEY_get0_type_name(key), whose,
+        EVP_PKEY_get_bits(key));
+    EVP_PKEY_free(key);
+}
+
+static void say_temporary_keys(SSL *ssl)
+{
+    EVP_PKEY *key;
+    long there = SSL_get_tmp_key(ssl, &key);
+
+    say_key(ssl, "its own", there, key);
+    there = SSL_get_peer_tmp_key(ssl, &key);
+    say_key(ssl, "the peer", there, key);
+}
+
 static void say_agreed(SSL *ssl)
 {
     int nid = 0;
-    EVP_PKEY *key = NULL;
 
     say("%s: %s, %s, cipher %s", side(ssl), SSL_get_version(ssl),
         SSL_CIPHER_get_version(SSL_get_current_cipher(ssl)), SSL_get_cipher_name(ssl));
@@ -30,10 +50,7 @@ static void say_agreed(SSL *ssl)
         say("%s: peer signed with digest %s", side(ssl), OBJ_nid2sn(nid));
     if (SSL_get_peer_signature_type_nid(ssl, &nid))
         say("%s: peer signed with %s", side(ssl), OBJ_nid2sn(nid));
-    if (!SSL_is_server(ssl) && SSL_get_peer_tmp_key(ssl, &key)) {
-        say("%s: temporary key of %d bits", side(ssl), EVP_PKEY_get_bits(key));
-        EVP_PKEY_free(key);
-    }
+    say_temporary_keys(ssl);
 }
 
 static void agree(SSL_CTX *client, SSL_CTX *server)
@@ -174,16 +191,17 @@ static void on_key(const SSL *ssl, const char *line)
     say("%s: %.*s, %zu characters", side(ssl), (int)(space - line), line, strlen(line));
 }
 
-static void key_log(int version)
+static void key_log(int version, int servers)
 {
-    SSL_CTX *client, *server;
+    SSL_CTX *client, *server, *logged;
 
-    if (!begin("%s, key log", version_name(version)))
+    if (!begin("%s, key log of the %s", version_name(version), servers ? "server" : "client"))
         return;
     client = client_context(version);
     server = server_context(version, "server");
-    SSL_CTX_set_keylog_callback(client, on_key);
-    SAY_LONG(SSL_CTX_get_keylog_callback(client) == on_key);
+    logged = servers ? server : client;
+    SSL_CTX_set_keylog_callback(logged, on_key);
+    SAY_LONG(SSL_CTX_get_keylog_callback(logged) == on_key);
     agree(client, server);
 }
 
@@ -222,6 +240,32 @@ static void key_log_after_switch(int version)
     SSL_CTX_free(client);
     SSL_CTX_free(first);
     SSL_CTX_free(second);
+}
+
+/* The two keys of an exchange are each other's. */
+static void temporary_keys(int version)
+{
+    SSL_CTX *client, *server;
+    struct ends ends;
+    EVP_PKEY *one = NULL, *other = NULL;
+
+    if (!begin("%s, temporary keys of both ends", version_name(version)))
+        return;
+    client = client_context(version);
+    server = server_context(version, "server");
+    ends = make_ends(client, server);
+    say_temporary_keys(ends.server);
+    SAY_LONG(SSL_get_peer_tmp_key(ends.client, &one));
+    handshake(&ends);
+    say_temporary_keys(ends.client);
+    say_temporary_keys(ends.server);
+    if (SSL_get_peer_tmp_key(ends.client, &one) && SSL_get_tmp_key(ends.server, &other))
+        SAY_LONG(EVP_PKEY_eq(one, other));
+    EVP_PKEY_free(one);
+    EVP_PKEY_free(other);
+    free_ends(&ends);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
 }
 
 static void on_message(int sent, int version, int type, const void *bytes, size_t length, SSL *ssl,
@@ -310,8 +354,10 @@ int main(int argc, char **argv)
         certificates(version, "RSA-PSS+SHA256");
         certificates(version, "ECDSA+SHA256");
         hello(version);
-        key_log(version);
+        key_log(version, 0);
+        key_log(version, 1);
         key_log_after_switch(version);
+        temporary_keys(version);
         messages(version);
         finished_messages(version);
     }

@@ -14,7 +14,8 @@ use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::ticket_keys::{self, TicketKeyCb};
 use crate::abi::{
-    absent, conf, context, groups, handshake, preferences, session_cache, signatures, status,
+    absent, conf, context, exchanged, groups, handshake, preferences, session_cache, signatures,
+    status,
 };
 use crate::sys::error;
 use crate::sys::ticket_cipher::MacKind;
@@ -99,7 +100,7 @@ static COMMANDS: &[Command] = &[
     ssl(103, absent::not_shown),
     both(106, conf::set_verify_store, conf::set_verify_store),
     ssl(108, signatures::peer_hash),
-    ssl(109, absent::not_shown),
+    ssl(109, exchanged::peer_key),
     ssl(110, groups::raw_suites),
     both(115, chains::chain, chains::chain),
     both(116, chains::select, chains::select),
@@ -114,7 +115,7 @@ static COMMANDS: &[Command] = &[
     both(130, context::min_version, context::min_version),
     both(131, context::max_version, context::max_version),
     ssl(132, signatures::own_hash),
-    ssl(133, absent::not_shown),
+    ssl(133, exchanged::own_key),
     ssl(134, groups::negotiated),
     ssl(136, handshake::set_retry_verify),
     both(137, conf::verify_store, conf::verify_store),

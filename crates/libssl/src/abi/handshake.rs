@@ -14,9 +14,10 @@ use crate::abi::notify::{self, Event};
 use crate::abi::objects::{Ctx, Ssl, SslState, Want};
 use crate::abi::transport::{self, Blocked};
 use crate::abi::{client_ca, server, session_use, status, verify};
-use crate::core::client::{CollectedKeys, chain_of};
+use crate::core::client::chain_of;
 use crate::core::connection::{Request, Step};
 use crate::core::failure::Failure;
+use crate::core::key_log::CollectedKeys;
 use crate::sys::error;
 use crate::sys::reasons;
 use crate::sys::stack::Chain;
@@ -75,13 +76,13 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
         }
         let mut step = ssl.lock().connection.advance();
         while let Step::Call(request) = step {
-            log_keys(ssl);
+            log_keys(ssl, false);
             step = match answer(ssl, request) {
                 Ok(step) => step,
                 Err(outcome) => return outcome,
             };
         }
-        log_keys(ssl);
+        log_keys(ssl, matches!(step, Step::Done | Step::Failed(_)));
         match step {
             Step::Done => {
                 let first = finish(ssl);
@@ -182,16 +183,17 @@ fn start(ssl: &Ssl) -> Result<(), Failure> {
 /// a server's callbacks may have changed.
 pub(crate) fn collect_keys(state: &mut SslState) {
     if state.key_log.is_none() && state.ctx.lock().callbacks.keylog.is_some() {
-        state.key_log = Some(Arc::new(CollectedKeys::default()));
+        let server = state.side == Some(Side::Server);
+        state.key_log = Some(Arc::new(CollectedKeys::new(server)));
     }
 }
 
 /// Passes the secrets collected so far to the program.
-fn log_keys(ssl: &Arc<Ssl>) {
+fn log_keys(ssl: &Arc<Ssl>, over: bool) {
     let (lines, callback) = {
         let state = ssl.lock();
         let Some(key_log) = &state.key_log else { return };
-        (key_log.take(), state.ctx.lock().callbacks.keylog)
+        (key_log.take(over), state.ctx.lock().callbacks.keylog)
     };
     let Some(callback) = callback else { return };
     for line in lines.into_iter().filter_map(|line| CString::new(line).ok()) {

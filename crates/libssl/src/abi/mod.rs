@@ -25,6 +25,7 @@ pub(crate) mod context;
 pub(crate) mod ctrl;
 pub(crate) mod default_trust;
 pub(crate) mod early_data;
+pub(crate) mod exchanged;
 pub(crate) mod groups;
 pub(crate) mod guard;
 pub(crate) mod handshake;

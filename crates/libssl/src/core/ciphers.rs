@@ -11,7 +11,7 @@ use std::ffi::{CStr, c_int};
 use rustls::crypto::CipherSuite;
 use rustls::{Tls12CipherSuite, Tls13CipherSuite};
 
-use super::records::{TLS12_SUITES, TLS13_SUITES};
+use super::tap::provider::PROVIDER;
 
 /// What OpenSSL says of a cipher suite: the object behind a `SSL_CIPHER*`.
 #[derive(Debug)]
@@ -228,12 +228,14 @@ pub(crate) fn by_standard_name(name: &[u8]) -> Option<&'static Cipher> {
 
 /// rustls's suite of TLS 1.2 with this number.
 pub(crate) fn tls12_suite(id: u16) -> Option<&'static Tls12CipherSuite> {
-    TLS12_SUITES.iter().find(|s| s.common.suite == CipherSuite::from(id))
+    let mut suites = PROVIDER.tls12_cipher_suites.iter().copied();
+    suites.find(|suite| suite.common.suite == CipherSuite::from(id))
 }
 
 /// rustls's suite of TLS 1.3 with this number.
 pub(crate) fn tls13_suite(id: u16) -> Option<&'static Tls13CipherSuite> {
-    TLS13_SUITES.iter().find(|s| s.common.suite == CipherSuite::from(id))
+    let mut suites = PROVIDER.tls13_cipher_suites.iter().copied();
+    suites.find(|suite| suite.common.suite == CipherSuite::from(id))
 }
 
 #[cfg(test)]
@@ -243,8 +245,8 @@ mod tests {
     #[test]
     fn the_table_is_the_engines() {
         let count = |tls13| CIPHERS.iter().filter(|cipher| cipher.tls13 == tls13).count();
-        assert_eq!(count(true), TLS13_SUITES.len());
-        assert_eq!(count(false), TLS12_SUITES.len());
+        assert_eq!(count(true), PROVIDER.tls13_cipher_suites.len());
+        assert_eq!(count(false), PROVIDER.tls12_cipher_suites.len());
         for cipher in &CIPHERS {
             let there = match cipher.tls13 {
                 true => tls13_suite(cipher.id).is_some(),

@@ -1,6 +1,6 @@
 //! A client's handshake.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rustls::client::{ClientHandshake, ClientSide, Resumption};
 use rustls::crypto::{Identity, VerifiedIdentity};
@@ -8,13 +8,14 @@ use rustls::enums::ApplicationProtocol;
 use rustls::error::Error;
 use rustls::pki_types::{DnsName, IpAddr, ServerName};
 use rustls::split::SplitConnection;
-use rustls::{ClientConfig, KeyLog, NeedsInput, Tcp, VerifyPeerIdentity};
+use rustls::{ClientConfig, NeedsInput, Tcp, VerifyPeerIdentity};
 
 use super::buffer::Input;
 use super::client_hello::{server_random, server_speaks_tls13};
 use super::connection::Presented;
 use super::credentials::ClientCredentials;
 use super::failure::Failure;
+use super::key_log::CollectedKeys;
 use super::sessions::{ClientSession, ConnectionSessions};
 use super::settings::Settings;
 use super::status;
@@ -214,24 +215,4 @@ fn server_name(name: Option<&str>) -> ServerName<'static> {
 
 pub(crate) fn over() -> Failure {
     Failure::local(reasons::UNINITIALIZED, "the handshake is over")
-}
-
-/// The secrets of a connection, as lines of RFC 9850, until the program's callback takes them.
-#[derive(Debug, Default)]
-pub(crate) struct CollectedKeys(Mutex<Vec<String>>);
-
-impl CollectedKeys {
-    /// Takes the lines collected so far.
-    pub(crate) fn take(&self) -> Vec<String> {
-        self.0.lock().map(|mut lines| std::mem::take(&mut *lines)).unwrap_or_default()
-    }
-}
-
-impl KeyLog for CollectedKeys {
-    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        if let Ok(mut lines) = self.0.lock() {
-            lines.push(format!("{label} {} {}", hex(client_random), hex(secret)));
-        }
-    }
 }

@@ -11,13 +11,15 @@ use rustls::crypto::kx::NamedGroup;
 use rustls::HandshakeKind;
 
 use super::buffer::Input;
-use super::client::{self, Client, CollectedKeys};
+use super::client::{self, Client};
 use super::client_hello::ClientHello;
 use super::failure::Failure;
 use super::first_records::{FirstRecords, Seen};
+use super::key_log::CollectedKeys;
 use super::server::{self, Choice, Server};
 use super::sessions::{ClientSession, ConnectionSessions};
 use super::settings::{Settings, TLS1_2, TLS1_3};
+use super::tap::{Exchange, Finished, Tap};
 use super::traffic::{Received, Traffic};
 use super::verify::Signatures;
 use crate::sys::reasons;
@@ -74,6 +76,8 @@ pub(crate) struct Connection {
     sessions: Option<Arc<ConnectionSessions>>,
     /// The ClientHello of a server whose handshake is complete.
     offered: Option<ClientHello>,
+    /// What the engine does not tell.
+    tap: Tap,
 }
 
 /// The randoms of both hellos (RFC 8446, 4.1.2 and 4.1.3); zeros until they are there.
@@ -103,7 +107,10 @@ impl Connection {
         key_log: Option<Arc<CollectedKeys>>,
     ) -> Result<(), Failure> {
         let signatures = Arc::clone(&self.signatures);
-        let client = Client::start(settings, name, session, key_log, signatures, &mut self.output)?;
+        let output = &mut self.output;
+        let client = self
+            .tap
+            .listen(|| Client::start(settings, name, session, key_log, signatures, output))?;
         self.sessions = Some(client.sessions());
         let hello = ClientHello::from_records(&self.output);
         self.note_client_random(hello.as_ref());
@@ -152,12 +159,12 @@ impl Connection {
                 "neither the client's nor the server's side was chosen",
             )),
             State::Client(client) => {
-                let progress = client.advance(input, output);
+                let progress = self.tap.listen(|| client.advance(input, output));
                 self.tls13 = client.tls13();
                 self.client_at(progress)
             }
             State::Server(server) => {
-                let progress = server.advance(input, output);
+                let progress = self.tap.listen(|| server.advance(input, output));
                 self.server_at(progress)
             }
             State::Traffic(_) => Step::Done,
@@ -178,7 +185,8 @@ impl Connection {
     pub(crate) fn verified(&mut self, outcome: Result<(), Failure>) -> Step {
         match &mut self.state {
             State::Client(client) => {
-                let progress = client.verified(outcome, &mut self.output);
+                let output = &mut self.output;
+                let progress = self.tap.listen(|| client.verified(outcome, output));
                 // What came with the certificates is still here, and may be all there is.
                 match self.client_at(progress) {
                     Step::WantRead => self.advance(),
@@ -186,7 +194,8 @@ impl Connection {
                 }
             }
             State::Server(server) => {
-                let progress = server.verified(outcome, &mut self.output);
+                let output = &mut self.output;
+                let progress = self.tap.listen(|| server.verified(outcome, output));
                 match self.server_at(progress) {
                     Step::WantRead => self.advance(),
                     step => step,
@@ -202,7 +211,8 @@ impl Connection {
         match &mut self.state {
             State::Server(server) => {
                 self.tls13 = Some(tls13(server));
-                let progress = server.choose(choice, &mut self.input, &mut self.output);
+                let (input, output) = (&mut self.input, &mut self.output);
+                let progress = self.tap.listen(|| server.choose(choice, input, output));
                 match self.server_at(progress) {
                     Step::WantRead => self.advance(),
                     step => step,
@@ -221,8 +231,9 @@ impl Connection {
     ) -> Step {
         match &mut self.state {
             State::Server(server) => {
+                let (input, output) = (&mut self.input, &mut self.output);
                 let progress =
-                    server.authenticate(settings, alpn, staple, &mut self.input, &mut self.output);
+                    self.tap.listen(|| server.authenticate(settings, alpn, staple, input, output));
                 match self.server_at(progress) {
                     Step::WantRead => self.advance(),
                     step => step,
@@ -356,6 +367,18 @@ impl Connection {
     /// The ClientHello that a server has received, also when its handshake is complete.
     pub(crate) fn offered(&self) -> Option<&ClientHello> {
         self.hello().or(self.offered.as_ref())
+    }
+
+    /// The Finished that the client or the server has sent, once the handshake is complete.
+    pub(crate) fn finished(&self, of_client: bool) -> Option<&Finished> {
+        self.traffic()?;
+        let tap = &self.tap;
+        Some(if of_client { tap.client_finished() } else { tap.server_finished() })
+    }
+
+    /// The key exchange, as soon as both keys are known. None for a resumption without one.
+    pub(crate) fn exchange(&self) -> Option<&Exchange> {
+        self.tap.exchange()
     }
 
     /// Whether the handshake has resumed a session.

@@ -87,7 +87,7 @@ pub(crate) fn for_client<'a>(
         // Without the extension a client of TLS 1.2 leaves the choice to the engine.
         return settings.credentials.first();
     }
-    let schemes = in_common(&settings.signing_schemes(true), &schemes);
+    let schemes = in_common(&schemes_for_client(settings, hello, tls13), &schemes);
     if tls13 {
         let mut schemes = schemes.iter().filter(|scheme| signatures::is_of_tls13(**scheme));
         return schemes.find_map(|scheme| choose(&settings.credentials, &[*scheme]));
@@ -107,6 +107,22 @@ pub(crate) fn for_client<'a>(
                 schemes.iter().copied().filter(|s| signatures::fits(*s, cipher)).collect();
             choose(&settings.credentials, &schemes)
         })
+}
+
+/// The schemes that a server signs with for this client, in order of preference.
+///
+/// In TLS 1.2 the client's groups say also which curves it takes in certificates (RFC 8422, 5.1).
+pub(crate) fn schemes_for_client(
+    settings: &Settings,
+    hello: &Hello,
+    tls13: bool,
+) -> Vec<SignatureScheme> {
+    let mut schemes = settings.signing_schemes(true);
+    let groups: Vec<u16> = hello.groups().collect();
+    if !tls13 && !groups.is_empty() {
+        schemes.retain(|scheme| signatures::curve(*scheme).is_none_or(|id| groups.contains(&id.0)));
+    }
+    schemes
 }
 
 /// The first credential that signs with one of `schemes`, which are in the peer's order.

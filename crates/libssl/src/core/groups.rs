@@ -9,9 +9,9 @@ use std::ffi::{CStr, c_int};
 use std::fmt;
 
 use rustls::crypto::kx::{NamedGroup, SupportedKxGroup};
-use rustls_aws_lc_rs::ALL_KX_GROUPS;
 
 use super::ciphers::security_bits;
+use super::tap::provider::PROVIDER;
 
 /// A group that a list may name.
 #[derive(Debug)]
@@ -190,7 +190,7 @@ pub(crate) fn allowed_at(id: NamedGroup, level: c_int) -> bool {
 
 /// rustls's key exchange in this group; None when the engine does not have it.
 pub(crate) fn key_exchange(id: NamedGroup) -> Option<&'static dyn SupportedKxGroup> {
-    ALL_KX_GROUPS.iter().copied().find(|supported| supported.name() == id)
+    PROVIDER.kx_groups.iter().copied().find(|supported| supported.name() == id)
 }
 
 #[cfg(test)]

@@ -19,11 +19,12 @@ use rustls::split::SplitConnection;
 use rustls::{NeedsInput, ServerConfig, Tcp, VerifyPeerIdentity};
 
 use super::buffer::Input;
-use super::client::{CollectedKeys, chain_of, over};
+use super::client::{chain_of, over};
 use super::client_hello::{ClientHello, is_hello_retry_request, server_random};
 use super::connection::Presented;
 use super::credentials::{self, RefuseToSign, ServerCredentials};
 use super::failure::{Failure, alert};
+use super::key_log::CollectedKeys;
 use super::settings::{
     OP_CIPHER_SERVER_PREFERENCE, OP_NO_TICKET, Settings, TLS1_2, TLS1_3,
     VERIFY_FAIL_IF_NO_PEER_CERT, VERIFY_PEER,
@@ -161,10 +162,7 @@ impl Server {
                         self.hand_over(input);
                         self.enter(next)
                     }
-                    Err(_) => {
-                        self.state = State::Credentials(None);
-                        Ok(Progress::Credentials)
-                    }
+                    Err(_) => self.again(),
                 }
             }
             State::Credentials(accepted) => {
@@ -243,7 +241,7 @@ impl Server {
         }
         let resolver = RefuseToSign {
             credentials: Arc::clone(&settings.credentials),
-            schemes: settings.signing_schemes(true),
+            schemes: credentials::schemes_for_client(&settings, &self.hello, tls13),
         };
         // A client that resumes has used up one ticket, and gets one.
         let tickets = settings.tickets.min(1);
@@ -263,11 +261,17 @@ impl Server {
                 self.hand_over(input);
                 self.enter(next)
             }
-            Err(_) => {
-                self.state = State::Credentials(None);
-                Ok(Progress::Credentials)
-            }
+            Err(_) => self.again(),
         }
+    }
+
+    /// No session is resumed: what was received will be processed again, with credentials.
+    fn again(&mut self) -> Result<Progress, Failure> {
+        if let Some(key_log) = self.choice.as_ref().and_then(|choice| choice.key_log.as_ref()) {
+            key_log.forget();
+        }
+        self.state = State::Credentials(None);
+        Ok(Progress::Credentials)
     }
 
     /// Goes on with a full handshake: the credentials, and the response to staple.
@@ -287,7 +291,8 @@ impl Server {
             Some(chosen) => Arc::new([Arc::clone(chosen)]) as Arc<[_]>,
             None => Arc::clone(&settings.credentials),
         };
-        let (schemes, tickets) = (settings.signing_schemes(true), settings.tickets);
+        let schemes = credentials::schemes_for_client(&settings, &self.hello, tls13);
+        let tickets = settings.tickets;
         let signatures = Arc::clone(&self.signatures);
         if let Some(choice) = &mut self.choice {
             choice.settings = settings;

@@ -10,9 +10,9 @@ use std::ffi::{CString, c_int};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::client::{Tls12Session, Tls13Session};
-use rustls_aws_lc_rs::DEFAULT_PROVIDER;
 
 use super::settings::{TLS1_2, TLS1_3};
+use super::tap::provider::PROVIDER;
 
 /// `SSL_SESS_FLAG_EXTMS`: the extended master secret was used (RFC 7627).
 const FLAG_EXTENDED_MASTER_SECRET: u64 = 1;
@@ -143,7 +143,7 @@ impl Session {
         bytes.extend_from_slice(&u64::try_from(self.time).ok()?.to_be_bytes());
         bytes.extend_from_slice(&u64::try_from(self.timeout).ok()?.to_be_bytes());
         put_identity(&mut bytes, &self.chain)?;
-        Tls12Session::from_slice(&bytes, &DEFAULT_PROVIDER).ok()
+        Tls12Session::from_slice(&bytes, &PROVIDER).ok()
     }
 
     /// The session under the name that a client asks for now.

@@ -8,7 +8,6 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::kx::NamedGroup;
 use rustls::crypto::{CryptoProvider, SignatureScheme};
-use rustls_aws_lc_rs::DEFAULT_PROVIDER;
 
 use super::ciphers::{self, Cipher};
 use super::credentials::Credential;
@@ -16,6 +15,7 @@ use super::groups;
 use super::preferences::Preferences;
 use super::signatures;
 use super::status;
+use super::tap::provider::PROVIDER;
 
 /// `TLS1_2_VERSION`.
 pub(crate) const TLS1_2: c_int = 0x0303;
@@ -188,7 +188,7 @@ impl Settings {
     }
 
     fn make_provider(&self) -> CryptoProvider {
-        let mut provider = DEFAULT_PROVIDER;
+        let mut provider = CryptoProvider::clone(&PROVIDER);
         let usable = |id: &u16| ciphers::by_id(*id).filter(|cipher| self.usable(cipher));
         let tls12 = self.cipher_list.iter().filter_map(usable);
         provider.tls12_cipher_suites =

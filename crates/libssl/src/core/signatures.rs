@@ -7,6 +7,7 @@
 use std::ffi::c_int;
 
 use rustls::crypto::SignatureScheme;
+use rustls::crypto::kx::NamedGroup;
 use rustls_aws_lc_rs::SUPPORTED_SIG_ALGS;
 
 use super::ciphers::{Cipher, security_bits};
@@ -165,6 +166,16 @@ pub(crate) fn is_verified(id: SignatureScheme) -> bool {
 pub(crate) fn is_of_tls13(id: SignatureScheme) -> bool {
     by_id(id).is_some_and(|scheme| {
         !matches!(scheme.key_nid, RSA | DSA) && !matches!(scheme.hash_nid, SHA1 | SHA224)
+    })
+}
+
+/// The curve of the keys that sign with the scheme, in this engine. None for keys without one.
+pub(crate) fn curve(id: SignatureScheme) -> Option<NamedGroup> {
+    Some(match id {
+        SignatureScheme::ECDSA_NISTP256_SHA256 => NamedGroup::secp256r1,
+        SignatureScheme::ECDSA_NISTP384_SHA384 => NamedGroup::secp384r1,
+        SignatureScheme::ECDSA_NISTP521_SHA512 => NamedGroup::secp521r1,
+        _ => return None,
     })
 }
 

@@ -74,6 +74,14 @@ impl Key {
         }
     }
 
+    /// Reads a public key, a SubjectPublicKeyInfo in DER.
+    pub(crate) fn from_spki(der: &[u8]) -> Option<Self> {
+        let length = der.len().try_into().ok()?;
+        let mut cursor = der.as_ptr();
+        // SAFETY: `cursor` points to `length` readable bytes; the result is a new reference.
+        unsafe { Self::from_raw(ffi::d2i_PUBKEY(std::ptr::null_mut(), &mut cursor, length)) }
+    }
+
     /// The kind of the key. None for one that certificates in TLS do not have.
     pub(crate) fn kind(&self) -> Option<Kind> {
         const EVP_PKEY_RSA_PSS: c_int = 912;
