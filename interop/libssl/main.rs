@@ -73,6 +73,7 @@ programs! {
     ssl_bio
     keys
     hosts
+    temporary_dh
 }
 
 /// The program that does what OpenSSL leaves undefined. It says nothing, and is to survive.

@@ -231,6 +231,20 @@ static void peers(const struct indices *indices)
     X509_free(peer);
 }
 
+/* What is asked of implementations of cryptography when a context is made. */
+static void properties(const struct indices *indices)
+{
+    static const char *const queries[] = {"", "provider!=fips", "?fips=yes", "-fips", "fips=no"};
+
+    (void)indices;
+    for (size_t at = 0; at < sizeof queries / sizeof *queries; at++) {
+        SSL_CTX *context = SSL_CTX_new_ex(NULL, queries[at], TLS_method());
+
+        say("\"%s\": %s", queries[at], context != NULL ? "there" : "NULL");
+        SSL_CTX_free(context);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -239,6 +253,7 @@ int main(int argc, char **argv)
     } cases[] = {
         {"ex_data", ex_data},   {"reference counts", counts}, {"another context", context_switch},
         {"BIOs", bios},         {"sessions", sessions},       {"peers", peers},
+        {"properties", properties},
     };
     struct indices indices;
 

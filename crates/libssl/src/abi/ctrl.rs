@@ -15,7 +15,7 @@ use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::ticket_keys::{self, TicketKeyCb};
 use crate::abi::{
     absent, conf, context, exchanged, groups, handshake, preferences, session_cache, signatures,
-    status,
+    status, temporary_dh,
 };
 use crate::sys::error;
 use crate::sys::ticket_cipher::MacKind;
@@ -44,6 +44,7 @@ const fn ctx(number: c_int, ctx: OnCtx) -> Command {
 
 /// Every command that is answered, by number.
 static COMMANDS: &[Command] = &[
+    both(3, temporary_dh::set, temporary_dh::set),
     both(4, context::set_ecdh_auto, context::set_ecdh_auto),
     ssl(10, preferences::renegotiations),
     ssl(11, preferences::renegotiations),
@@ -105,6 +106,7 @@ static COMMANDS: &[Command] = &[
     both(115, chains::chain, chains::chain),
     both(116, chains::select, chains::select),
     both(117, chains::set_current, chains::set_current),
+    both(118, temporary_dh::set_auto, temporary_dh::set_auto),
     both(123, context::set_min_version, context::set_min_version),
     both(124, context::set_max_version, context::set_max_version),
     both(125, preferences::set_split_send_fragment, preferences::set_split_send_fragment),
@@ -122,6 +124,7 @@ static COMMANDS: &[Command] = &[
 ];
 
 /// Commands whose argument is a function: `SSL_CTX_callback_ctrl`.
+const SET_TMP_DH_CB: c_int = 6;
 const SET_SERVERNAME_CB: c_int = 53;
 const SET_STATUS_CB: c_int = 63;
 const SET_TICKET_KEY_CB: c_int = 72;
@@ -188,6 +191,8 @@ exported! {
                 let callback: Option<TicketKeyCb> = unsafe { std::mem::transmute(callback) };
                 ticket_keys::set(ctx, callback, MacKind::Hmac).into()
             }
+            // Never called: see `temporary_dh`.
+            SET_TMP_DH_CB => 1,
             _ => refuse(c"SSL_CTX_callback_ctrl", number, true),
         }
     }
@@ -215,7 +220,7 @@ mod tests {
         let exports: Exports = toml::from_str(include_str!("../../exports.toml")).unwrap();
         for (name, row) in &exports.ctrl {
             let answered = match row.number {
-                SET_STATUS_CB | SET_SERVERNAME_CB | SET_TICKET_KEY_CB => true,
+                SET_STATUS_CB | SET_SERVERNAME_CB | SET_TICKET_KEY_CB | SET_TMP_DH_CB => true,
                 number => find(number).is_some_and(|command| match row.on.as_str() {
                     "ssl" => command.ssl.is_some(),
                     "ctx" => command.ctx.is_some(),

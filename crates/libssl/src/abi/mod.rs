@@ -49,6 +49,7 @@ pub(crate) mod signatures;
 pub(crate) mod ssl_bio;
 pub(crate) mod status;
 pub(crate) mod strings;
+pub(crate) mod temporary_dh;
 pub(crate) mod ticket_keys;
 pub(crate) mod transport;
 pub(crate) mod verify;

@@ -19,6 +19,7 @@ use crate::abi::session_use::{self, ConnectionSessions};
 use crate::abi::status::Status;
 use crate::core::connection::Connection;
 use crate::core::key_log::CollectedKeys;
+use crate::core::properties;
 use crate::core::settings::Settings;
 use crate::sys::bio::Bio;
 use crate::sys::error;
@@ -280,15 +281,16 @@ exported! {
         give(ctx)
     }
 
-    /// The library context and the properties select providers of libcrypto; this library's
-    /// cryptography has none, and certificates are verified in the default context.
+    /// The library context and the properties select providers of libcrypto. Handshakes are the
+    /// engine's, which is none, and certificates are verified in the default context.
     fn SSL_CTX_new_ex(
         libctx: *mut c_void,
-        properties: Text,
+        query: Text,
         method: *const Method,
     ) -> Handle<Ctx> => Handle::NULL, {
-        if !libctx.is_null() || properties.get().is_some() {
-            let why = "library contexts and property queries are not supported";
+        let fits = query.get().is_none_or(|query| query.to_str().is_ok_and(properties::fits));
+        if !libctx.is_null() || !fits {
+            let why = "no library context, and no property that the TLS engine has not";
             error::raise(c"SSL_CTX_new_ex", error::UNSUPPORTED, Some(why));
             return Handle::NULL;
         }

@@ -20,6 +20,7 @@ pub(crate) mod groups;
 pub(crate) mod key_log;
 pub(crate) mod names;
 pub(crate) mod preferences;
+pub(crate) mod properties;
 pub(crate) mod records;
 pub(crate) mod server;
 pub(crate) mod session;

@@ -135,6 +135,8 @@ unsafe extern "C" {
     pub(crate) fn ERR_set_mark() -> c_int;
     pub(crate) fn ERR_pop_to_mark() -> c_int;
     pub(crate) fn X509_NAME_dup(name: *const X509_NAME) -> *mut X509_NAME;
+    pub(crate) fn EVP_PKEY_get_security_bits(key: *const EVP_PKEY) -> c_int;
+    pub(crate) fn EVP_PKEY_set1_DH(key: *mut EVP_PKEY, dh: *mut c_void) -> c_int;
     pub(crate) fn EVP_PKEY_get_base_id(key: *const EVP_PKEY) -> c_int;
     pub(crate) fn OPENSSL_init_crypto(opts: u64, settings: *const c_void) -> c_int;
     pub(crate) fn X509_VERIFY_PARAM_set_hostflags(param: *mut X509_VERIFY_PARAM, flags: c_uint);
