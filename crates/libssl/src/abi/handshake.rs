@@ -12,6 +12,7 @@ use crate::abi::io::{RECEIVED_SHUTDOWN, renew_keys};
 use crate::abi::method::Side;
 use crate::abi::notify::{self, Event};
 use crate::abi::objects::{Ctx, Ssl, SslState, Want};
+use crate::abi::session::Peer;
 use crate::abi::transport::{self, Blocked};
 use crate::abi::{client_ca, server, session_use, status, verify};
 use crate::core::client::chain_of;
@@ -240,14 +241,16 @@ fn finish(ssl: &Ssl) -> bool {
         .and_then(|traffic| traffic.outputs.peer_identity())
         .and_then(|identity| chain_of(identity.identity()).ok())
         .unwrap_or_default();
-    let session = state.sessions.current.clone();
-    let known = |der: &[u8]| session.as_ref().and_then(|session| session.peer_of(der));
-    let parse = |der: &[u8]| known(der).or_else(|| Certificate::from_der(der));
-    let chain: Vec<Certificate> = chain.iter().filter_map(|der| parse(der)).collect();
+    let known = state.sessions.current.as_ref().and_then(|session| session.peer_of(&chain));
     let server = state.side == Some(Side::Server);
-    if let Some(own) = chain.first() {
-        state.peer = Some(own.clone());
-        state.peer_chain = Chain::new(chain.iter().skip(usize::from(server)));
+    if let Some(peer) = known.or_else(|| Peer::parse(chain.first()?)) {
+        state.peer_chain = peer.chain.or_else(|| {
+            let rest = chain.iter().skip(1).filter_map(|der| Certificate::from_der(der));
+            let own = (!server).then(|| peer.certificate.clone());
+            let all: Vec<Certificate> = own.into_iter().chain(rest).collect();
+            Chain::new(&all).map(Arc::new)
+        });
+        state.peer = Some(peer.certificate);
     }
     first
 }

@@ -101,7 +101,7 @@ pub(crate) struct SslState {
     pub(crate) alpn_selected: Option<Vec<u8>>,
     pub(crate) verify_result: c_long,
     pub(crate) peer: Option<Certificate>,
-    pub(crate) peer_chain: Option<Chain>,
+    pub(crate) peer_chain: Option<Arc<Chain>>,
     pub(crate) verified_chain: Option<Chain>,
     pub(crate) status: Status,
     pub(crate) sessions: ConnectionSessions,

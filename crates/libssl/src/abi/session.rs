@@ -17,6 +17,7 @@ use crate::sys::error;
 use crate::sys::ex_data::{Class, ExData};
 use crate::sys::libcrypto as ffi;
 use crate::sys::reasons;
+use crate::sys::stack::Chain;
 use crate::sys::x509::Certificate;
 
 /// The longest id of a session, and the longest id context, in bytes.
@@ -28,14 +29,30 @@ pub(crate) struct SslSession {
     state: Mutex<SessionState>,
 }
 
+/// The peer's certificates as libcrypto's objects: parsing them takes longer than the rest of a
+/// resumption.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) certificate: Certificate,
+    /// What `SSL_get_peer_cert_chain` gives; None for a session that has come from elsewhere.
+    pub(crate) chain: Option<Arc<Chain>>,
+}
+
 /// What changes in an `SSL_SESSION`.
 #[derive(Clone, Default)]
 pub(crate) struct SessionState {
     pub(crate) fields: Session,
     /// Of a client in TLS 1.3: what there is to offer.
     pub(crate) slot: Option<Arc<Slot>>,
-    pub(crate) peer: Option<Certificate>,
+    pub(crate) peer: Option<Peer>,
     pub(crate) not_resumable: bool,
+}
+
+impl Peer {
+    /// A peer of whom there is one certificate, in DER. None when it is malformed.
+    pub(crate) fn parse(der: &[u8]) -> Option<Self> {
+        Some(Self { certificate: Certificate::from_der(der)?, chain: None })
+    }
 }
 
 impl SessionState {
@@ -49,23 +66,19 @@ impl SessionState {
 impl SslSession {
     /// A new session. Called with no lock held: callbacks of ex_data may run.
     ///
-    /// `peer` is the certificate of the peer, which is parsed from the fields when it is not given.
-    pub(crate) fn make(
-        fields: Session,
-        slot: Option<Arc<Slot>>,
-        peer: Option<Certificate>,
-    ) -> Arc<Self> {
-        let parse = || fields.chain.first().and_then(|der| Certificate::from_der(der));
-        let peer = peer.or_else(parse);
+    /// The peer's own certificate is parsed from the fields when `peer` is not given.
+    pub(crate) fn make(fields: Session, slot: Option<Arc<Slot>>, peer: Option<Peer>) -> Arc<Self> {
+        let peer = peer.or_else(|| Peer::parse(fields.chain.first()?));
         Self::with(SessionState { fields, slot, peer, not_resumable: false })
     }
 
-    /// The peer's certificate, if it is this one: libcrypto takes longer to parse it than the rest of
-    /// a resumption takes.
-    pub(crate) fn peer_of(&self, der: &[u8]) -> Option<Certificate> {
+    /// The peer's certificates as far as they are these, in DER.
+    pub(crate) fn peer_of(&self, chain: &[Vec<u8>]) -> Option<Peer> {
         let state = self.lock();
-        let same = state.fields.chain.first().is_some_and(|known| known.as_slice() == der);
-        state.peer.clone().filter(|_| same)
+        let known = &state.fields.chain;
+        let peer = state.peer.as_ref().filter(|_| known.first() == chain.first())?;
+        let whole = peer.chain.as_ref().filter(|_| known == chain);
+        Some(Peer { certificate: peer.certificate.clone(), chain: whole.cloned() })
     }
 
     fn with(state: SessionState) -> Arc<Self> {
@@ -234,7 +247,7 @@ exported! {
         => std::ptr::null_mut(),
     {
         ask(session, std::ptr::null_mut(), |state| {
-            state.peer.as_ref().map_or(std::ptr::null_mut(), Certificate::as_ptr)
+            state.peer.as_ref().map_or(std::ptr::null_mut(), |peer| peer.certificate.as_ptr())
         })
     }
 

@@ -12,7 +12,7 @@ use crate::abi::arguments::{Bytes, Handle, give, int};
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl, SslState};
-use crate::abi::session::SslSession;
+use crate::abi::session::{Peer, SslSession};
 use crate::abi::session_cache::{self, Counters};
 use crate::abi::ticket_keys;
 use crate::core::client_hello::{ClientHello, extension};
@@ -20,7 +20,6 @@ use crate::core::session::Session;
 use crate::core::sessions::{ClientSession, ServerSessions};
 use crate::core::settings::{OP_NO_TICKET, Settings, TLS1_2, TLS1_3, VERIFY_PEER};
 use crate::core::tickets::{Keys, Tickets};
-use crate::sys::x509::Certificate;
 
 /// `SSL_SESS_CACHE_*`.
 const CACHE_CLIENT: c_int = 1;
@@ -314,12 +313,13 @@ fn facts(state: &SslState) -> Session {
 }
 
 /// Adds what the connection's settings say to a new session. Gives the peer's certificate.
-fn complete(session: &mut Session, state: &SslState) -> Option<Certificate> {
+fn complete(session: &mut Session, state: &SslState) -> Option<Peer> {
     session.id_context = state.settings.session_id_context.to_vec();
     session.timeout = state.settings.session_timeout.into();
     session.verify_result = state.verify_result;
     session.group = state.connection.group().map_or(0, Into::into);
-    state.peer.clone()
+    let certificate = state.peer.clone()?;
+    Some(Peer { certificate, chain: state.peer_chain.clone() })
 }
 
 fn made(ssl: &Ssl, mut session: Session) -> Arc<SslSession> {

@@ -51,7 +51,7 @@ pub(crate) fn verify_peer(ssl: &Arc<Ssl>, chain: &[Vec<u8>]) -> Result<(), Failu
     {
         let mut state = ssl.lock();
         state.peer = Some(own.clone());
-        state.peer_chain = Some(shown);
+        state.peer_chain = Some(Arc::new(shown));
         state.verified_chain = None;
     }
     let verified = run(ssl, own, &untrusted).ok_or_else(malformed)?;
@@ -326,7 +326,7 @@ exported! {
         => std::ptr::null_mut(),
     {
         ssl.get().map_or(std::ptr::null_mut(), |ssl| {
-            ssl.lock().peer_chain.as_ref().map_or(std::ptr::null_mut(), Chain::as_ptr)
+            ssl.lock().peer_chain.as_ref().map_or(std::ptr::null_mut(), |chain| chain.as_ptr())
         })
     }
 
