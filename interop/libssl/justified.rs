@@ -62,6 +62,35 @@ macro_rules! taken {
     };
 }
 
+/// rustls's bound for a handshake message, whatever it is about. In TLS 1.3 the response stands in
+/// the message of the certificates.
+const MESSAGE: &str = "certificates and response together are at most 65,535 bytes in TLS 1.3";
+
+/// A response that leaves no room for the certificates in TLS 1.3.
+macro_rules! too_large_with_certificates {
+    ($case:literal, $response:literal) => {
+        Difference {
+            program: "status_response",
+            cases: $case,
+            theirs: &[
+                "client: status callback, argument NULL",
+                concat!("client: response in the callback: ", $response),
+                "client: done, TLSv1.3, full, verify result 0",
+                "server: done, TLSv1.3, full, verify result 0",
+            ],
+            ours: &[
+                "client: alert sent: fatal: decode error",
+                "client: handshake returned -1, SSL",
+                "client: error: SSL routines: excessive message size (152)",
+                "server: alert received: fatal: decode error",
+                "server: handshake returned -1, SSL",
+                "server: error: SSL routines: tlsv1 alert decode error (1050): SSL alert number 50",
+            ],
+            reason: MESSAGE,
+        }
+    };
+}
+
 const TABLE: &[Difference] = &[
     Difference {
         program: "status_resumption",
@@ -130,8 +159,17 @@ const TABLE: &[Difference] = &[
     taken!("TLSv1.2, size 16385", "16385 bytes, first 00, last 00, sum d643e000"),
     taken!("TLSv1.2, size 32768", "32768 bytes, first 00, last ff, sum c3804000"),
     taken!("TLSv1.2, size 61440", "61440 bytes, first 00, last ff, sum 46907800"),
+    taken!("TLSv1.2, size 64000", "64000 bytes, first 00, last ff, sum 0eb67d00"),
     taken!("TLSv1.2, size 65000", "65000 bytes, first 00, last e7, sum 691b36f4"),
     taken!("TLSv1.2, size 65500", "65500 bytes, first 00, last db, sum d2dcebee"),
+    too_large_with_certificates!(
+        "TLSv1.3, size 65000",
+        "65000 bytes, first 00, last e7, sum 691b36f4"
+    ),
+    too_large_with_certificates!(
+        "TLSv1.3, size 65500",
+        "65500 bytes, first 00, last db, sum d2dcebee"
+    ),
 ];
 
 /// The entries about a program.

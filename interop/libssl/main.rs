@@ -74,6 +74,8 @@ programs! {
     keys
     hosts
     temporary_dh
+    methods
+    dup
 }
 
 /// The program that does what OpenSSL leaves undefined. It says nothing, and is to survive.

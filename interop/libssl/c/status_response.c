@@ -74,7 +74,7 @@ static void run(SSL_CTX *client, SSL_CTX *server)
 static void sizes(int version)
 {
     static const size_t all[] = {1,     2,     255,   256,   1000,  4096,  16000, 16384,
-                                 16385, 32768, 61440, 65000, 65500};
+                                 16385, 32768, 61440, 64000, 65000, 65500};
 
     for (size_t at = 0; at < sizeof all / sizeof *all; at++) {
         if (!begin("%s, size %zu", version_name(version), all[at]))

@@ -61,6 +61,11 @@ impl<T> Handle<T> {
         Some(unsafe { Arc::from_raw(self.0) })
     }
 
+    /// The pointer, for keeping outside of Rust.
+    pub(crate) fn as_ptr(self) -> *mut std::ffi::c_void {
+        self.0.cast_mut().cast()
+    }
+
     /// A pointer to an object that lives for as long as C uses it; C takes no reference.
     pub(crate) fn passing(object: &T) -> Self {
         Self(object)

@@ -49,6 +49,12 @@ impl CaNames {
         let empty = || Names::new().map(List::new);
         Self { both: empty(), client: empty(), peer: None }
     }
+
+    /// Those of a copy of a connection.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = |list: &Option<List>| list.as_ref()?.names.copy().map(List::new);
+        Self { both: copy(&self.both), client: copy(&self.client), peer: None }
+    }
 }
 
 /// One of the two lists.

@@ -92,15 +92,6 @@ impl Held {
             Self::Ssl(ssl) => Some(Holder::change(&**ssl, run)),
         }
     }
-
-    /// The one version of its method, 0 for all of them.
-    fn method_version(&self) -> Option<c_int> {
-        match self {
-            Self::Nothing => None,
-            Self::Ctx(ctx) => Some(ctx.lock().method.version),
-            Self::Ssl(ssl) => Some(ssl.lock().method.version),
-        }
-    }
 }
 
 impl Conf {
@@ -182,8 +173,8 @@ impl Conf {
                 target.change(|settings| settings.verify_mode = bits as c_int);
                 known
             }
-            Action::MinProtocol => set_bound(target, text, |s, version| s.min_version = version),
-            Action::MaxProtocol => set_bound(target, text, |s, version| s.max_version = version),
+            Action::MinProtocol => set_bound(target, text, |s| &mut s.min_version),
+            Action::MaxProtocol => set_bound(target, text, |s| &mut s.max_version),
             Action::NumTickets => {
                 let Some(count) = conf::count(text) else { return false };
                 target.change(|settings| settings.tickets = count);
@@ -280,13 +271,13 @@ fn change_options(target: &Held, table: &[conf::Element], flags: u32, list: &str
     known
 }
 
-/// Sets a bound of the versions. A method of one version takes any, and stays with its own.
-fn set_bound(target: &Held, name: &str, set: impl FnOnce(&mut Settings, c_int)) -> bool {
-    let (Some(fixed), Some(version)) = (target.method_version(), conf::version(name)) else {
+/// Sets a bound of the versions; those of DTLS are known, and are none of ours.
+fn set_bound(target: &Held, name: &str, bound: fn(&mut Settings) -> &mut c_int) -> bool {
+    let Some(version) = conf::version(name).filter(|_| !matches!(target, Held::Nothing)) else {
         return false;
     };
-    if version == 0 || (fixed == 0 && version <= TLS1_3) {
-        target.change(|settings| set(settings, version));
+    if version <= TLS1_3 {
+        target.change(|settings| settings.set_bound(bound, version));
     }
     true
 }

@@ -42,10 +42,11 @@ fn shared(other: Option<Bio>, fd: c_int) -> Option<Bio> {
 
 /// The descriptor of a BIO, or of the first that has one in its chain; -1 for none.
 fn descriptor(bio: Option<Bio>) -> c_int {
-    let Some(bio) = bio else { return -1 };
-    // SAFETY: the BIO is held here; what is found in its chain lives as long.
+    let raw = bio.as_ref().map_or(std::ptr::null_mut(), Bio::as_ptr);
+    // SAFETY: the BIO is held here; what is found in its chain lives as long. libcrypto takes NULL,
+    // and queues an error, which OpenSSL's functions leave as well.
     unsafe {
-        let found = ffi::BIO_find_type(bio.as_ptr(), TYPE_DESCRIPTOR);
+        let found = ffi::BIO_find_type(raw, TYPE_DESCRIPTOR);
         if found.is_null() {
             return -1;
         }
@@ -231,9 +232,12 @@ exported! {
         ssl.get().map_or(0, |ssl| ssl.lock().read_ahead)
     }
 
-    /// True as long as no side is chosen, as in OpenSSL.
+    /// As long as no side is chosen, true unless the method is of clients, as in OpenSSL.
     fn SSL_is_server(ssl: Handle<Ssl>) -> c_int => 0, {
-        int(ssl.get().is_some_and(|ssl| ssl.lock().side != Some(Side::Client)))
+        int(ssl.get().is_some_and(|ssl| {
+            let state = ssl.lock();
+            state.side.unwrap_or(state.supposed_side) == Side::Server
+        }))
     }
 
     fn SSL_set_num_tickets(ssl: Handle<Ssl>, count: usize) -> c_int => 0, {
@@ -255,7 +259,7 @@ fn ssl_shares_bio(ssl: &Ssl) -> bool {
 }
 
 /// Sets the side and starts anew, as `SSL_clear` for the state of the handshake.
-fn set_side(ssl: &Ssl, side: Side) {
+pub(crate) fn set_side(ssl: &Ssl, side: Side) {
     let mut state = ssl.lock();
     state.side = Some(side);
     state.shutdown = 0;
@@ -265,7 +269,7 @@ fn set_side(ssl: &Ssl, side: Side) {
 }
 
 /// Forgets the connection that was; what was chosen for it stays.
-fn start_anew(state: &mut SslState) {
+pub(crate) fn start_anew(state: &mut SslState) {
     state.connection = Connection::default();
     state.server_stage = ServerStage::default();
     state.reported = false;

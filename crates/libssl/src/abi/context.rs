@@ -52,14 +52,14 @@ pub(crate) fn clear_mode(object: &impl HasSettings, mode: c_long, _: *mut c_void
 /// `SSL_CTRL_SET_MIN_PROTO_VERSION`.
 pub(crate) fn set_min_version(object: &impl HasSettings, to: c_long, _: *mut c_void) -> c_long {
     let Some(version) = version(to) else { return 0 };
-    object.change(|settings| settings.min_version = version);
+    object.change(|settings| settings.set_bound(|settings| &mut settings.min_version, version));
     1
 }
 
 /// `SSL_CTRL_SET_MAX_PROTO_VERSION`.
 pub(crate) fn set_max_version(object: &impl HasSettings, to: c_long, _: *mut c_void) -> c_long {
     let Some(version) = version(to) else { return 0 };
-    object.change(|settings| settings.max_version = version);
+    object.change(|settings| settings.set_bound(|settings| &mut settings.max_version, version));
     1
 }
 

@@ -170,6 +170,11 @@ exported! {
         }
     }
 
+    /// The commands of contexts are none of connections.
+    fn SSL_callback_ctrl(ssl: Handle<Ssl>, number: c_int, _callback: AnyFunction) -> c_long => 0, {
+        ssl.get().map_or(0, |_| refuse(c"SSL_callback_ctrl", number, false))
+    }
+
     fn SSL_CTX_callback_ctrl(ctx: Handle<Ctx>, number: c_int, callback: AnyFunction) -> c_long
         => 0,
     {

@@ -1,39 +1,58 @@
-//! `SSL_CTX_set_max_early_data(3)`: early data of TLS 1.3 (RFC 8446, 2.3) is not offered and not
-//! taken, so its greatest size is 0 and nothing else can be set.
+//! `SSL_CTX_set_max_early_data(3)`: early data of TLS 1.3 (RFC 8446, 2.3) is neither offered nor
+//! taken.
 //!
-//! Programs ask for the size before each handshake, so the answer leaves no error behind.
+//! The sizes are bounds, and no early data keeps to every bound. So they are kept and given back;
+//! what would send or read early data is refused.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
 use crate::abi::arguments::Handle;
+use crate::abi::context::HasSettings;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
-use crate::sys::error;
+use crate::core::preferences::Preferences;
 
-/// What a setter answers: success when there is to be none, as there is.
-fn set(function: &'static CStr, size: u32) -> c_int {
-    if size == 0 {
-        return 1;
-    }
-    error::raise(function, error::UNSUPPORTED, Some("early data is not supported"));
-    0
+fn get(object: Option<&impl HasSettings>, size: impl FnOnce(&Preferences) -> u32) -> u32 {
+    object.map_or(0, |object| size(&object.settings().preferences))
+}
+
+fn set(object: Option<&impl HasSettings>, change: impl FnOnce(&mut Preferences)) -> c_int {
+    let Some(object) = object else { return 0 };
+    object.change(|settings| change(&mut settings.preferences));
+    1
 }
 
 exported! {
-    fn SSL_CTX_get_max_early_data(_ctx: Handle<Ctx>) -> u32 => 0, {
-        0
+    fn SSL_CTX_get_max_early_data(ctx: Handle<Ctx>) -> u32 => 0, {
+        get(ctx.get(), |own| own.max_early_data)
     }
 
-    fn SSL_CTX_set_max_early_data(_ctx: Handle<Ctx>, size: u32) -> c_int => 0, {
-        set(c"SSL_CTX_set_max_early_data", size)
+    fn SSL_CTX_set_max_early_data(ctx: Handle<Ctx>, size: u32) -> c_int => 0, {
+        set(ctx.get(), |own| own.max_early_data = size)
     }
 
-    fn SSL_get_max_early_data(_ssl: Handle<Ssl>) -> u32 => 0, {
-        0
+    fn SSL_get_max_early_data(ssl: Handle<Ssl>) -> u32 => 0, {
+        get(ssl.get(), |own| own.max_early_data)
     }
 
-    fn SSL_set_max_early_data(_ssl: Handle<Ssl>, size: u32) -> c_int => 0, {
-        set(c"SSL_set_max_early_data", size)
+    fn SSL_set_max_early_data(ssl: Handle<Ssl>, size: u32) -> c_int => 0, {
+        set(ssl.get(), |own| own.max_early_data = size)
+    }
+
+    fn SSL_CTX_get_recv_max_early_data(ctx: Handle<Ctx>) -> u32 => 0, {
+        get(ctx.get(), |own| own.recv_max_early_data)
+    }
+
+    fn SSL_CTX_set_recv_max_early_data(ctx: Handle<Ctx>, size: u32) -> c_int => 0, {
+        set(ctx.get(), |own| own.recv_max_early_data = size)
+    }
+
+    fn SSL_get_recv_max_early_data(ssl: Handle<Ssl>) -> u32 => 0, {
+        get(ssl.get(), |own| own.recv_max_early_data)
+    }
+
+    fn SSL_set_recv_max_early_data(ssl: Handle<Ssl>, size: u32) -> c_int => 0, {
+        set(ssl.get(), |own| own.recv_max_early_data = size)
     }
 
     /// `SSL_EARLY_DATA_NOT_SENT`.

@@ -152,6 +152,17 @@ fn report(function: &'static CStr, failure: &Failure) {
     error::raise(function, failure.reason, (!text.is_empty()).then_some(&text));
 }
 
+/// A method of one side does not take the other's part.
+fn takes_its_side(state: &SslState) -> Result<(), Failure> {
+    match (state.method.side, state.side) {
+        (Some(own), Some(chosen)) if own != chosen => Err(Failure::local(
+            error::SHOULD_NOT_HAVE_BEEN_CALLED,
+            "the method of this connection is of the other side",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Starts the engine at the first call.
 fn start(ssl: &Ssl) -> Result<(), Failure> {
     let mut state = ssl.lock();
@@ -159,6 +170,7 @@ fn start(ssl: &Ssl) -> Result<(), Failure> {
     if state.connection.is_started() {
         return Ok(());
     }
+    takes_its_side(state)?;
     client_ca::settle(state);
     collect_keys(state);
     let session = session_use::started(state);
@@ -268,8 +280,11 @@ fn handshake(ssl: Handle<Ssl>, side: Option<Side>, function: &'static CStr) -> c
     let Some(ssl) = ssl.hold() else { return -1 };
     {
         let mut state = ssl.lock();
-        if state.side.is_none() || (side.is_some() && !state.connection.is_started()) {
-            state.side = side.or(state.side);
+        state.side = state.side.or(side);
+        if let Err(failure) = takes_its_side(&state) {
+            drop(state);
+            report(function, &failure);
+            return 0;
         }
         renew_keys(&mut state);
         if state.connection.is_complete() && state.connection.output.is_empty() {

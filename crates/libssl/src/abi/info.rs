@@ -5,6 +5,7 @@ use std::ffi::{c_char, c_int, c_uchar, c_uint};
 
 use crate::abi::arguments::{Handle, Out, int, uint};
 use crate::abi::guard::exported;
+use crate::abi::method::Side;
 use crate::abi::objects::{Ssl, SslState};
 use crate::core::names;
 use crate::core::settings::TLS1_3;
@@ -12,12 +13,16 @@ use crate::core::settings::TLS1_3;
 /// `TLSEXT_NAMETYPE_host_name`.
 const HOST_NAME: c_int = 0;
 
-/// The version, or what a connection without one says: the highest that it may speak.
+/// The version, or what a connection without one says: a client that has sent its hello the
+/// highest that it speaks, others the highest of their method.
 fn version(state: &SslState) -> c_int {
-    state.connection.version().unwrap_or(match state.settings.max_version {
+    let of_method = || match state.settings.fixed_version {
         0 => TLS1_3,
-        highest => highest,
-    })
+        fixed => fixed,
+    };
+    let client = state.connection.is_started() && state.side == Some(Side::Client);
+    let offered = || client.then(|| state.settings.highest_version()).flatten();
+    state.connection.version().or_else(offered).unwrap_or_else(of_method)
 }
 
 exported! {

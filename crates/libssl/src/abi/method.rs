@@ -3,9 +3,10 @@
 use std::ffi::c_int;
 
 use crate::abi::arguments::Handle;
+use crate::abi::connection::start_anew;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
-use crate::core::settings::{TLS1_2, TLS1_3};
+use crate::core::settings::{Settings, TLS1_2};
 
 /// The side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +55,6 @@ methods! {
     TLSv1_server_method: TLS1, Some(Side::Server);
 }
 
-/// The versions a context of this method may speak, as the bounds of its settings.
-pub(crate) fn bounds(method: &Method) -> (c_int, c_int) {
-    debug_assert!(method.version <= TLS1_3);
-    (method.version, method.version)
-}
-
 exported! {
     fn SSL_CTX_get_ssl_method(ctx: Handle<Ctx>) -> *const Method => std::ptr::null(), {
         ctx.get().map_or(std::ptr::null(), |ctx| ctx.lock().method)
@@ -67,5 +62,35 @@ exported! {
 
     fn SSL_get_ssl_method(ssl: Handle<Ssl>) -> *const Method => std::ptr::null(), {
         ssl.get().map_or(std::ptr::null(), |ssl| ssl.lock().method)
+    }
+
+    /// Suites go back to the default ones, as in OpenSSL; bounds of the versions stay.
+    fn SSL_CTX_set_ssl_version(ctx: Handle<Ctx>, method: *const Method) -> c_int => 0, {
+        // SAFETY: the program passes NULL or what a method function returned, which is static.
+        let (Some(ctx), Some(method)) = (ctx.get(), unsafe { method.as_ref() }) else { return 0 };
+        let mut state = ctx.lock();
+        state.method = method;
+        Settings::change(&mut state.settings, |settings| {
+            settings.fixed_version = method.version;
+            settings.reset_suites();
+        });
+        1
+    }
+
+    /// Another version begins anew. The side that was chosen stays. Not from a callback of the
+    /// handshake, which goes on afterwards.
+    fn SSL_set_ssl_method(ssl: Handle<Ssl>, method: *const Method) -> c_int => 0, {
+        // SAFETY: as above.
+        let (Some(ssl), Some(method)) = (ssl.get(), unsafe { method.as_ref() }) else { return 0 };
+        let mut state = ssl.lock();
+        if state.method.version != method.version {
+            if state.in_handshake {
+                return 0;
+            }
+            start_anew(&mut state);
+            Settings::change(&mut state.settings, |s| s.fixed_version = method.version);
+        }
+        state.method = method;
+        1
     }
 }

@@ -22,6 +22,7 @@ pub(crate) mod compression;
 pub(crate) mod conf;
 pub(crate) mod connection;
 pub(crate) mod context;
+pub(crate) mod copy;
 pub(crate) mod ctrl;
 pub(crate) mod default_trust;
 pub(crate) mod early_data;

@@ -13,7 +13,7 @@ use crate::abi::certificate::Certificates;
 use crate::abi::cipher_list::Shown;
 use crate::abi::client_ca::CaNames;
 use crate::abi::guard::exported;
-use crate::abi::method::{Method, Side, bounds};
+use crate::abi::method::{Method, Side};
 use crate::abi::session_cache::{self, SessionCache};
 use crate::abi::session_use::{self, ConnectionSessions};
 use crate::abi::status::Status;
@@ -68,7 +68,10 @@ pub(crate) struct SslState {
     /// The context that the connection was made from; its sessions and tickets are used.
     pub(crate) session_ctx: Arc<Ctx>,
     pub(crate) method: &'static Method,
+    /// The side, once it is chosen.
     pub(crate) side: Option<Side>,
+    /// What `SSL_is_server` goes by until then.
+    pub(crate) supposed_side: Side,
     pub(crate) settings: Arc<Settings>,
     pub(crate) callbacks: Callbacks,
     pub(crate) certificates: Certificates,
@@ -178,7 +181,7 @@ fn lock<T>(state: &Mutex<T>) -> Locked<'_, T> {
 impl Ctx {
     fn make(method: &'static Method) -> Option<Arc<Self>> {
         let mut settings = Settings::default();
-        (settings.min_version, settings.max_version) = bounds(method);
+        settings.fixed_version = method.version;
         let state = CtxState {
             ca_names: CaNames::of_context(),
             method,
@@ -208,7 +211,7 @@ impl Drop for Ctx {
 }
 
 impl Ssl {
-    fn make(ctx: &Arc<Ctx>) -> Option<Arc<Self>> {
+    pub(crate) fn make(ctx: &Arc<Ctx>) -> Option<Arc<Self>> {
         let param = VerifyParam::new()?;
         let shared = ctx.lock();
         // SAFETY: both parameters are valid and owned by objects that are held here.
@@ -218,7 +221,8 @@ impl Ssl {
             ctx: Arc::clone(ctx),
             session_ctx: Arc::clone(ctx),
             method: shared.method,
-            side: shared.method.side,
+            side: None,
+            supposed_side: shared.method.side.unwrap_or(Side::Server),
             settings: Arc::clone(&shared.settings),
             callbacks: shared.callbacks,
             certificates: shared.certificates.clone(),

@@ -4,7 +4,7 @@
 
 use std::ffi::{CStr, c_int, c_long, c_void};
 
-use crate::abi::arguments::{Handle, long};
+use crate::abi::arguments::{Handle, int, long};
 use crate::abi::context::HasSettings;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
@@ -84,6 +84,25 @@ exported! {
 
     /// As for contexts.
     fn SSL_set_default_read_buffer_len(_ssl: Handle<Ssl>, _length: usize) -> () => (), {}
+
+    /// Buffers come with what is in them.
+    fn SSL_alloc_buffers(_ssl: Handle<Ssl>) -> c_int => 0, {
+        1
+    }
+
+    /// As the man page has it: not while data waits in them, to be read or to be sent.
+    fn SSL_free_buffers(ssl: Handle<Ssl>) -> c_int => 0, {
+        int(ssl.get().is_some_and(|ssl| {
+            let state = ssl.lock();
+            let connection = &state.connection;
+            connection.pending().is_empty()
+                && connection.input.unread().is_empty()
+                && connection.output.is_empty()
+        }))
+    }
+
+    /// A switch that nothing reads, in OpenSSL either.
+    fn SSL_set_debug(_ssl: Handle<Ssl>, _on: c_int) -> () => (), {}
 
     /// The engine never renegotiates.
     fn SSL_renegotiate_pending(_ssl: Handle<Ssl>) -> c_int => 0, {

@@ -11,13 +11,13 @@ use crate::abi::arguments::{Bytes, Handle, Out, Room};
 use crate::abi::connection::{
     SSL_get_rbio, SSL_get_wbio, SSL_set_accept_state, SSL_set_bio, SSL_set_connect_state,
 };
+use crate::abi::copy::SSL_dup;
 use crate::abi::guard::exported;
 use crate::abi::handshake::SSL_do_handshake;
 use crate::abi::io::{SSL_get_error, SSL_pending, SSL_read, SSL_shutdown, SSL_write};
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, SSL_free, SSL_new, Ssl};
 use crate::abi::session_use::SSL_copy_session_id;
-use crate::sys::error;
 use crate::sys::libcrypto as ffi;
 
 type Bio = *mut ffi::BIO;
@@ -194,6 +194,9 @@ exported! {
         unsafe {
             if ffi::BIO_get_shutdown(bio) != 0 {
                 let ssl = connection(bio);
+                if ssl.get().is_some_and(|ssl| ssl.lock().connection.is_complete()) {
+                    SSL_shutdown(ssl);
+                }
                 ffi::BIO_set_data(bio, null_mut());
                 SSL_free(ssl);
                 ffi::BIO_clear_flags(bio, !0);
@@ -301,9 +304,11 @@ exported! {
                     c_long::from(done)
                 }
                 DUP => {
-                    let why = "a connection cannot be copied";
-                    error::raise(c"BIO_dup_chain", error::UNSUPPORTED, Some(why));
-                    0
+                    // The copy of this BIO, which libcrypto has just made with `bio_create`.
+                    let copy: Bio = pointer.cast();
+                    let connection = SSL_dup(ssl);
+                    ffi::BIO_set_data(copy, connection.as_ptr());
+                    c_long::from(connection.get().is_some())
                 }
                 _ => ffi::BIO_ctrl(SSL_get_rbio(ssl), command, number, pointer),
             }

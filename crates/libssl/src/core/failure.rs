@@ -2,7 +2,9 @@
 
 use std::ffi::c_int;
 
-use rustls::error::{AlertDescription, Error, OtherError, PeerIncompatible, PeerMisbehaved};
+use rustls::error::{
+    AlertDescription, Error, InvalidMessage, OtherError, PeerIncompatible, PeerMisbehaved,
+};
 
 use crate::sys::reasons;
 
@@ -105,7 +107,15 @@ impl From<Error> for Failure {
     /// rustls has written its alert, where it has one; what is left is to tell the program.
     fn from(error: Error) -> Self {
         let sent = AlertDescription::try_from(&error).ok().map(u8::from);
-        Self { alert: None, sent, reason: reason_of(&error), text: error.to_string() }
+        let text = match &error {
+            Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => {
+                "the peer's handshake message is longer than 65,535 bytes; in TLS 1.3 certificates \
+                 and OCSP response are one message"
+                    .to_owned()
+            }
+            error => error.to_string(),
+        };
+        Self { alert: None, sent, reason: reason_of(&error), text }
     }
 }
 
@@ -117,11 +127,11 @@ fn reason_of(error: &Error) -> c_int {
         Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
             reasons::UNEXPECTED_MESSAGE
         }
-        Error::InvalidMessage(rustls::error::InvalidMessage::UnknownProtocolVersion) => {
-            reasons::WRONG_VERSION_NUMBER
-        }
-        Error::InvalidMessage(rustls::error::InvalidMessage::InvalidContentType) => {
-            reasons::WRONG_VERSION_NUMBER
+        Error::InvalidMessage(
+            InvalidMessage::UnknownProtocolVersion | InvalidMessage::InvalidContentType,
+        ) => reasons::WRONG_VERSION_NUMBER,
+        Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => {
+            reasons::EXCESSIVE_MESSAGE_SIZE
         }
         Error::InvalidMessage(_) => reasons::BAD_PACKET,
         Error::PeerSentOversizedRecord => reasons::PACKET_LENGTH_TOO_LONG,

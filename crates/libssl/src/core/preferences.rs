@@ -16,6 +16,10 @@ pub(crate) struct Preferences {
     pub(crate) max_pipelines: c_long,
     /// What the peer's chain may take up. The engine's own bound is 64 KiB.
     pub(crate) max_cert_list: c_long,
+    /// The most early data that a server's tickets would allow, in bytes; there is none.
+    pub(crate) max_early_data: u32,
+    /// The most early data that a server would take, in bytes; it takes none.
+    pub(crate) recv_max_early_data: u32,
 }
 
 impl Default for Preferences {
@@ -25,6 +29,8 @@ impl Default for Preferences {
             split_send_fragment: RECORD,
             max_pipelines: 0,
             max_cert_list: 100 * 1024,
+            max_early_data: 0,
+            recv_max_early_data: 16 * 1024,
         }
     }
 }

@@ -45,6 +45,8 @@ pub(crate) const VERIFY_FAIL_IF_NO_PEER_CERT: c_int = 2;
 /// Everything a handshake depends on that is not C's. Cheap to copy: the large parts are shared.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    /// The one version of a method that has one, 0 otherwise. Bounds and options do not matter then.
+    pub(crate) fixed_version: c_int,
     /// The lowest version to speak, 0 for the lowest there is.
     pub(crate) min_version: c_int,
     /// The highest version to speak, 0 for the highest there is.
@@ -98,6 +100,7 @@ impl Default for Settings {
         /// `SSL_SESS_CACHE_SERVER`.
         const CACHE_SERVER: c_int = 2;
         Self {
+            fixed_version: 0,
             min_version: 0,
             max_version: 0,
             options: DEFAULT_OPTIONS,
@@ -139,9 +142,45 @@ impl Settings {
             TLS1_3 => OP_NO_TLS1_3,
             _ => return false,
         };
+        if self.fixed_version != 0 {
+            return version == self.fixed_version;
+        }
         self.options & off == 0
             && self.min_version <= version
             && (self.max_version == 0 || version <= self.max_version)
+    }
+
+    /// The highest version that may be spoken, if any.
+    pub(crate) fn highest_version(&self) -> Option<c_int> {
+        [TLS1_3, TLS1_2].into_iter().find(|version| self.speaks(*version))
+    }
+
+    /// Sets a bound of the versions. A method of one version takes any, and stays with its own.
+    pub(crate) fn set_bound(&mut self, bound: fn(&mut Self) -> &mut c_int, version: c_int) {
+        if version == 0 || self.fixed_version == 0 {
+            *bound(self) = version;
+        }
+    }
+
+    /// Takes over what a copy of a connection does (`SSL_dup(3)`).
+    pub(crate) fn copy_choices(&mut self, of: &Self) {
+        *self = Self {
+            groups: Arc::clone(&self.groups),
+            alpn: Arc::clone(&self.alpn),
+            status_type: self.status_type,
+            tickets: self.tickets,
+            preferences: Preferences {
+                max_cert_list: of.preferences.max_cert_list,
+                ..self.preferences.clone()
+            },
+            ..of.clone()
+        };
+    }
+
+    /// Goes back to the default suites.
+    pub(crate) fn reset_suites(&mut self) {
+        let default = Self::default();
+        (self.cipher_list, self.ciphersuites) = (default.cipher_list, default.ciphersuites);
     }
 
     /// Whether TLS 1.3 is spoken: the version is on, and a suite of it.
@@ -242,6 +281,17 @@ mod tests {
             settings.max_version = TLS1_2;
         });
         assert!(settings.provider().tls13_cipher_suites.is_empty());
+    }
+
+    #[test]
+    fn a_method_of_one_version_has_no_bounds() {
+        let mut settings = Settings { fixed_version: TLS1_2, ..Settings::default() };
+        settings.options |= OP_NO_TLS1_2;
+        settings.set_bound(|settings| &mut settings.min_version, TLS1_3);
+        assert_eq!(settings.min_version, 0);
+        assert_eq!(settings.highest_version(), Some(TLS1_2));
+        settings.fixed_version = 0x0301;
+        assert_eq!(settings.highest_version(), None);
     }
 
     #[test]

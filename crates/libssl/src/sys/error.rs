@@ -20,6 +20,8 @@ pub(crate) const UNSUPPORTED: c_int = 268 | COMMON;
 pub(crate) const PASSED_NULL_PARAMETER: c_int = 258 | FATAL | COMMON;
 /// `ERR_R_PASSED_INVALID_ARGUMENT` of `openssl/err.h`.
 pub(crate) const PASSED_INVALID_ARGUMENT: c_int = 262 | COMMON;
+/// `ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED` of `openssl/err.h`.
+pub(crate) const SHOULD_NOT_HAVE_BEEN_CALLED: c_int = 257 | FATAL | COMMON;
 /// `ERR_R_PEM_LIB` of `openssl/err.h`.
 pub(crate) const PEM_LIB: c_int = 9 | COMMON;
 /// `ERR_R_ASN1_LIB` of `openssl/err.h`.

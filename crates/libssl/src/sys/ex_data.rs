@@ -46,6 +46,27 @@ impl ExData {
         }
     }
 
+    /// Runs the callbacks that copy, from an object of the same class, which lives meanwhile. False
+    /// when one of them fails.
+    pub(crate) fn copy_from(&self, other: &Self) -> bool {
+        let empty = || ffi::CRYPTO_EX_DATA { ctx: std::ptr::null_mut(), sk: std::ptr::null_mut() };
+        let from = match other.data.lock() {
+            Ok(data) => ffi::CRYPTO_EX_DATA { ctx: data.ctx, sk: data.sk },
+            Err(_) => return false,
+        };
+        let Ok(mut to) = self.data.lock().map(|mut data| std::mem::replace(&mut *data, empty()))
+        else {
+            return false;
+        };
+        // SAFETY: both values were filled by libcrypto for objects of this class; `to` is ours alone
+        // until it is put back, and `from` is only read.
+        let copied = unsafe { ffi::CRYPTO_dup_ex_data(self.class as c_int, &mut to, &from) };
+        if let Ok(mut data) = self.data.lock() {
+            *data = to;
+        }
+        copied == 1
+    }
+
     /// Stores a pointer under an index from `CRYPTO_get_ex_new_index`.
     pub(crate) fn set(&self, index: c_int, value: *mut c_void) -> bool {
         let Ok(mut data) = self.data.lock() else { return false };

@@ -103,6 +103,12 @@ unsafe extern "C" {
         der: *mut *const c_uchar,
         length: c_long,
     ) -> *mut EVP_PKEY;
+    pub(crate) fn COMP_get_name(method: *const COMP_METHOD) -> *const c_char;
+    pub(crate) fn CRYPTO_dup_ex_data(
+        class: c_int,
+        to: *mut CRYPTO_EX_DATA,
+        from: *const CRYPTO_EX_DATA,
+    ) -> c_int;
     pub(crate) fn a2i_IPADDRESS(address: *const c_char) -> *mut ASN1_STRING;
     pub(crate) fn X509_VERIFY_PARAM_add1_host(
         param: *mut X509_VERIFY_PARAM,

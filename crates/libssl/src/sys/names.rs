@@ -62,6 +62,11 @@ impl Names {
         unsafe { names(self.as_ptr()).filter_map(|name| der(name)).collect() }
     }
 
+    /// A stack of its own with the same names. None when memory is out.
+    pub(crate) fn copy(&self) -> Option<Self> {
+        Self::from_der(&self.to_der())
+    }
+
     /// Adds a copy of a certificate's subject. False when it has none, or memory is out.
     ///
     /// # Safety
