@@ -25,6 +25,9 @@ const RESUMPTION: &str = "the man page says that the callback is not called on r
 /// rustls has no error that sends the alert `internal_error` once there are keys.
 const ALERT_80: &str = "alert 80 cannot be sent encrypted; 113 is the nearest";
 
+/// As [`ALERT_80`], where status is not what has failed.
+const ALERT_80_OTHERWISE: &str = "alert 80 cannot be sent encrypted; 40 is the nearest";
+
 /// rustls sends the alerts that it finds reason for itself, and has none for the end of data.
 const END_OF_DATA: &str = "no alert says that data has ended once there are keys";
 
@@ -42,6 +45,26 @@ const TOO_LARGE: &[&str] = &[
     "server: alert received: fatal: illegal parameter",
     "server: handshake returned -1, SSL",
     "server: error: SSL routines: sslv3 alert illegal parameter (1047): SSL alert number 47",
+];
+
+/// What both ends say when a client's certificate callback fails.
+const CALLBACK_FAILED: &[&str] = &[
+    "client: alert sent: fatal: internal error",
+    "client: handshake returned -1, SSL",
+    "client: error: SSL routines: callback failed (234)",
+    "server: alert received: fatal: internal error",
+    "server: handshake returned -1, SSL",
+    "server: error: SSL routines: tlsv1 alert internal error (1080): SSL alert number 80",
+];
+
+/// The same with the nearest alert.
+const CALLBACK_FAILED_HERE: &[&str] = &[
+    "client: alert sent: fatal: handshake failure",
+    "client: handshake returned -1, SSL",
+    "client: error: SSL routines: callback failed (234)",
+    "server: alert received: fatal: handshake failure",
+    "server: handshake returned -1, SSL",
+    "server: error: SSL routines: sslv3 alert handshake failure (1040): SSL alert number 40",
 ];
 
 /// A response of that size is taken in TLS 1.2 as it is in TLS 1.3.
@@ -142,6 +165,20 @@ const TABLE: &[Difference] = &[
         theirs: &["client: error: Provider routines: cipher operation failed (102)"],
         ours: &[],
         reason: NO_PROVIDER,
+    },
+    Difference {
+        program: "client_certificate",
+        cases: "TLSv1.3, * first fails, mode *",
+        theirs: CALLBACK_FAILED,
+        ours: CALLBACK_FAILED_HERE,
+        reason: ALERT_80_OTHERWISE,
+    },
+    Difference {
+        program: "client_certificate",
+        cases: "TLSv1.3, the certificate callback fails, mode *",
+        theirs: CALLBACK_FAILED,
+        ours: CALLBACK_FAILED_HERE,
+        reason: ALERT_80_OTHERWISE,
     },
     Difference {
         program: "conf",

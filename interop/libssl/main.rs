@@ -70,6 +70,7 @@ programs! {
     ciphers
     conf
     client_ca
+    client_certificate
     ssl_bio
     keys
     hosts

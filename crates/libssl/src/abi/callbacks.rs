@@ -14,6 +14,9 @@ pub(crate) type StatusCb = unsafe extern "C" fn(Handle<Ssl>, *mut c_void) -> c_i
 pub(crate) type ServernameCb = unsafe extern "C" fn(Handle<Ssl>, *mut c_int, *mut c_void) -> c_int;
 /// `int (*)(SSL *, void *)`: `SSL_CTX_set_cert_cb(3)`.
 pub(crate) type CertCb = unsafe extern "C" fn(Handle<Ssl>, *mut c_void) -> c_int;
+/// `int (*)(SSL *, X509 **, EVP_PKEY **)`: `SSL_CTX_set_client_cert_cb(3)`.
+pub(crate) type ClientCertCb =
+    unsafe extern "C" fn(Handle<Ssl>, *mut *mut ffi::X509, *mut *mut ffi::EVP_PKEY) -> c_int;
 /// `int (*)(SSL *, int *, void *)`: `SSL_CTX_set_client_hello_cb(3)`.
 pub(crate) type ClientHelloCb = unsafe extern "C" fn(Handle<Ssl>, *mut c_int, *mut c_void) -> c_int;
 /// `SSL_CTX_alpn_select_cb_func`: `SSL_CTX_set_alpn_select_cb(3)`.
@@ -49,6 +52,7 @@ pub(crate) struct Callbacks {
     pub(crate) cert_verify: Option<CertVerifyCb>,
     pub(crate) cert_verify_arg: Opaque,
     pub(crate) keylog: Option<KeylogCb>,
+    pub(crate) client_cert: Option<ClientCertCb>,
     /// Taken over by connections.
     pub(crate) cert: Option<CertCb>,
     pub(crate) cert_arg: Opaque,

@@ -195,7 +195,7 @@ holder!(Ctx);
 holder!(Ssl);
 
 /// Queues a refusal, and gives C's answer.
-fn answer(function: &'static CStr, outcome: Result<(), Refusal>) -> c_int {
+pub(crate) fn answer(function: &'static CStr, outcome: Result<(), Refusal>) -> c_int {
     if let Err(Refusal::Reason(reason)) = outcome {
         error::raise(function, reason, None);
     }

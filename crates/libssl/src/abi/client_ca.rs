@@ -152,7 +152,7 @@ fn of_peer(state: &mut SslState) -> Stack {
     if state.ca_names.peer.is_none() {
         let sent = match state.side {
             Some(Side::Server) => state.connection.offered().and_then(ClientHello::authorities),
-            _ => state.connection.signatures.authorities().map(<[_]>::to_vec),
+            _ => state.connection.signatures.request().map(|r| r.authorities.clone()),
         };
         // TLS 1.3 has an extension for them, which is left out when there are none.
         let absent =

@@ -7,7 +7,7 @@ use crate::abi::arguments::{Handle, int};
 use crate::abi::certificate::Holder;
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
-use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want, WriteProgress};
+use crate::abi::objects::{ClientStage, Ctx, ServerStage, Ssl, SslState, Want, WriteProgress};
 use crate::core::connection::Connection;
 use crate::core::settings::Settings;
 use crate::sys::bio::Bio;
@@ -272,6 +272,7 @@ pub(crate) fn set_side(ssl: &Ssl, side: Side) {
 pub(crate) fn start_anew(state: &mut SslState) {
     state.connection = Connection::default();
     state.server_stage = ServerStage::default();
+    state.client_stage = ClientStage::default();
     state.reported = false;
     state.finished = false;
     state.eof = false;

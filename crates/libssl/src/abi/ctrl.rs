@@ -14,8 +14,8 @@ use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::ticket_keys::{self, TicketKeyCb};
 use crate::abi::{
-    absent, conf, context, exchanged, groups, handshake, preferences, session_cache, signatures,
-    status, temporary_dh,
+    absent, client_certificate, conf, context, exchanged, groups, handshake, preferences,
+    session_cache, signatures, status, temporary_dh,
 };
 use crate::sys::error;
 use crate::sys::ticket_cipher::MacKind;
@@ -46,6 +46,7 @@ const fn ctx(number: c_int, ctx: OnCtx) -> Command {
 static COMMANDS: &[Command] = &[
     both(3, temporary_dh::set, temporary_dh::set),
     both(4, context::set_ecdh_auto, context::set_ecdh_auto),
+    ssl(9, absent::not_shown),
     ssl(10, preferences::renegotiations),
     ssl(11, preferences::renegotiations),
     ssl(12, preferences::renegotiations),
@@ -98,7 +99,8 @@ static COMMANDS: &[Command] = &[
     both(98, signatures::set_list, signatures::set_list),
     both(101, signatures::set_client, signatures::set_client),
     both(102, signatures::set_client_list, signatures::set_client_list),
-    ssl(103, absent::not_shown),
+    ssl(103, client_certificate::types),
+    both(104, client_certificate::set_types, client_certificate::set_types_of_context),
     both(106, conf::set_verify_store, conf::set_verify_store),
     ssl(108, signatures::peer_hash),
     ssl(109, exchanged::peer_key),

@@ -11,12 +11,12 @@ use crate::abi::guard::exported;
 use crate::abi::io::{RECEIVED_SHUTDOWN, renew_keys};
 use crate::abi::method::Side;
 use crate::abi::notify::{self, Event};
-use crate::abi::objects::{Ctx, Ssl, SslState, Want};
+use crate::abi::objects::{ClientStage, Ctx, Ssl, SslState, Want};
 use crate::abi::session::Peer;
 use crate::abi::transport::{self, Blocked};
-use crate::abi::{client_ca, server, session_use, status, verify};
+use crate::abi::{client_ca, client_certificate, server, session_use, status, verify};
 use crate::core::client::chain_of;
-use crate::core::connection::{Request, Step};
+use crate::core::connection::{Presented, Request, Step};
 use crate::core::failure::Failure;
 use crate::core::key_log::CollectedKeys;
 use crate::sys::error;
@@ -75,7 +75,11 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
             Err(Blocked::Again) => return Outcome::Again,
             Err(Blocked::Failed) => return Outcome::Failed,
         }
-        let mut step = ssl.lock().connection.advance();
+        let mut step = {
+            let mut state = ssl.lock();
+            state.connection.asks = client_certificate::is_wanted(&state);
+            state.connection.advance()
+        };
         while let Step::Call(request) = step {
             log_keys(ssl, false);
             step = match answer(ssl, request) {
@@ -218,19 +222,40 @@ fn log_keys(ssl: &Arc<Ssl>, over: bool) {
 fn answer(ssl: &Arc<Ssl>, request: Request) -> Answered {
     match request {
         Request::Verify(presented) => {
-            ssl.lock().want = Want::Nothing;
-            let mut outcome = verify::verify_peer(ssl, &presented.chain);
-            if outcome.is_err() && ssl.lock().want == Want::RetryVerify {
-                return Err(Outcome::Again);
+            let mut outcome = Ok(());
+            if ssl.lock().client_stage < ClientStage::Verified {
+                ssl.lock().want = Want::Nothing;
+                outcome = verify::verify_peer(ssl, &presented.chain);
+                if outcome.is_err() && ssl.lock().want == Want::RetryVerify {
+                    return Err(Outcome::Again);
+                }
             }
-            if outcome.is_ok() && ssl.lock().side == Some(Side::Client) {
-                outcome = status::judge(ssl, presented.staple);
+            if ssl.lock().side == Some(Side::Client) {
+                return of_server(ssl, presented, outcome);
             }
-            Ok(ssl.lock().connection.verified(outcome))
+            Ok(ssl.lock().connection.verified(outcome, None))
         }
         Request::Hello => server::hello(ssl),
         Request::Credentials => server::authenticate(ssl),
     }
+}
+
+/// Goes on with a server's certificates that were verified: what to show to it when it asks, and
+/// what to make of its staple.
+fn of_server(ssl: &Arc<Ssl>, presented: Presented, outcome: Result<(), Failure>) -> Answered {
+    let mut shown = None;
+    let mut outcome = outcome;
+    if outcome.is_ok() && presented.asks {
+        ssl.lock().client_stage.advance(ClientStage::Verified);
+        match client_certificate::choose(ssl)? {
+            Ok(chosen) => shown = chosen,
+            Err(failure) => outcome = Err(failure),
+        }
+    }
+    if outcome.is_ok() {
+        outcome = status::judge(ssl, presented.staple);
+    }
+    Ok(ssl.lock().connection.verified(outcome, shown))
 }
 
 /// `SSL_CTRL_SET_RETRY_VERIFY`: a verification callback that refuses is called again.

@@ -73,8 +73,7 @@ exported! {
     ) -> () => (), {
         let Some(ssl) = ssl.get() else { return };
         let state = ssl.lock();
-        let agreed = state.connection.traffic().and_then(|traffic| traffic.outputs.alpn_protocol());
-        let agreed = agreed.map(AsRef::<[u8]>::as_ref).or(state.alpn_selected.as_deref());
+        let agreed = state.connection.alpn().or(state.alpn_selected.as_deref());
         out.set(agreed.map_or(std::ptr::null(), <[u8]>::as_ptr));
         length.set(agreed.map_or(0, |protocol| uint(protocol.len())));
     }

@@ -17,6 +17,7 @@ pub(crate) mod checks;
 pub(crate) mod cipher;
 pub(crate) mod cipher_list;
 pub(crate) mod client_ca;
+pub(crate) mod client_certificate;
 pub(crate) mod client_hello;
 pub(crate) mod compression;
 pub(crate) mod conf;

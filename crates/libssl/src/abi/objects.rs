@@ -109,6 +109,7 @@ pub(crate) struct SslState {
     pub(crate) status: Status,
     pub(crate) sessions: ConnectionSessions,
     pub(crate) server_stage: ServerStage,
+    pub(crate) client_stage: ClientStage,
     /// What `SSL_get_ciphers` shows.
     pub(crate) ciphers: Shown,
     /// What `SSL_get_client_ciphers` shows.
@@ -149,6 +150,24 @@ pub(crate) enum ServerStage {
     ClientHelloDone,
     ServerNameDone,
     AlpnDone,
+}
+
+/// Which callbacks of a client's handshake have run, where one after them may ask for a wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ClientStage {
+    #[default]
+    Start,
+    /// The server's certificates were verified.
+    Verified,
+    /// The certificate callback has chosen.
+    CertificateDone,
+}
+
+impl ClientStage {
+    /// Notes that it came this far.
+    pub(crate) fn advance(&mut self, to: Self) {
+        *self = to.max(*self);
+    }
 }
 
 impl Ctx {
@@ -250,6 +269,7 @@ impl Ssl {
             status: Status::default(),
             sessions: ConnectionSessions::default(),
             server_stage: ServerStage::Start,
+            client_stage: ClientStage::Start,
             ciphers: Shown::default(),
             client_ciphers: Shown::default(),
         };

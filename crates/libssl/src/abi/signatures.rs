@@ -8,6 +8,7 @@ use crate::abi::arguments::{Handle, Out, int, long};
 use crate::abi::context::HasSettings;
 use crate::abi::groups::numbers;
 use crate::abi::guard::exported;
+use crate::abi::method::Side;
 use crate::abi::objects::{Ssl, SslState};
 use crate::core::client_hello::ClientHello;
 use crate::core::settings::{OP_CIPHER_SERVER_PREFERENCE, Settings};
@@ -114,14 +115,19 @@ impl Facts {
     }
 }
 
-/// The schemes that a client has offered to this server.
+/// The schemes that the peer verifies: a client's in its hello, a server's in its request for a
+/// certificate.
 fn offered(state: &SslState) -> Vec<SignatureScheme> {
-    state.connection.offered().map(ClientHello::signature_schemes).unwrap_or_default()
+    let request = || state.connection.signatures.request().map(|request| request.schemes.clone());
+    match state.side {
+        Some(Side::Client) => request().unwrap_or_default(),
+        _ => state.connection.offered().map(ClientHello::signature_schemes).unwrap_or_default(),
+    }
 }
 
-/// The schemes that both sides have; in the client's order, unless the server insists on its own.
+/// The schemes that both sides have; in the peer's order, unless this side insists on its own.
 fn shared(state: &SslState) -> Vec<SignatureScheme> {
-    let own = state.settings.signing_schemes(true);
+    let own = state.settings.signing_schemes(state.side != Some(Side::Client));
     let (mut preferred, others) = match state.settings.has_option(OP_CIPHER_SERVER_PREFERENCE) {
         true => (own, offered(state)),
         false => (offered(state), own),

@@ -46,12 +46,13 @@ pub(crate) fn verify_peer(ssl: &Arc<Ssl>, chain: &[Vec<u8>]) -> Result<(), Failu
     let own = certificates.first().ok_or_else(malformed)?;
     let server = ssl.lock().side == Some(Side::Server);
     // A server's chain is without the client's own certificate, as in OpenSSL.
-    let shown = Chain::new(certificates.iter().skip(usize::from(server))).ok_or_else(malformed)?;
+    let mut shown = Chain::new(certificates.iter().skip(usize::from(server))).map(Arc::new);
     let untrusted = Chain::new(&certificates).ok_or_else(malformed)?;
     {
         let mut state = ssl.lock();
-        state.peer = Some(own.clone());
-        state.peer_chain = Some(Arc::new(shown));
+        // As in OpenSSL a client shows what it verifies as a chain, and as its peer when it has.
+        state.peer = None;
+        state.peer_chain = shown.take_if(|_| !server);
         state.verified_chain = None;
     }
     let verified = run(ssl, own, &untrusted).ok_or_else(malformed)?;
@@ -63,6 +64,10 @@ pub(crate) fn verify_peer(ssl: &Arc<Ssl>, chain: &[Vec<u8>]) -> Result<(), Failu
             String::new(),
         ));
     }
+    let mut state = ssl.lock();
+    state.peer = Some(own.clone());
+    state.peer_chain = shown.or(state.peer_chain.take());
+    drop(state);
     error::clear();
     Ok(())
 }

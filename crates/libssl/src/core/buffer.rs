@@ -79,6 +79,16 @@ impl Input {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// Takes the first record out of the buffer, when it is whole.
+    pub(crate) fn take_record(&mut self) -> Option<Vec<u8>> {
+        let unread = self.unread();
+        let &[_, _, _, high, low] = unread.first_chunk::<HEADER>()?;
+        let length = HEADER + usize::from(u16::from_be_bytes([high, low]));
+        let record = unread.get(..length)?.to_vec();
+        self.discard(length);
+        Some(record)
+    }
+
     /// Starts again at the beginning of the buffer when nothing is left in it.
     fn rewind(&mut self) {
         if self.start == self.end {

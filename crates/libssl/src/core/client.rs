@@ -1,4 +1,9 @@
 //! A client's handshake.
+//!
+//! The engine stops by itself where the server's certificates are to be verified. Where the server asks
+//! for one in turn it does not, so its first flight is read ahead, in [`super::flight`]: one that
+//! asks is held back, the program verifies and chooses, and the engine then goes through it with the
+//! answers.
 
 use std::sync::Arc;
 
@@ -8,13 +13,14 @@ use rustls::enums::ApplicationProtocol;
 use rustls::error::Error;
 use rustls::pki_types::{DnsName, IpAddr, ServerName};
 use rustls::split::SplitConnection;
-use rustls::{ClientConfig, NeedsInput, Tcp, VerifyPeerIdentity};
+use rustls::{ClientConfig, NeedsInput, Tcp, TlsInputBuffer, VerifyPeerIdentity};
 
 use super::buffer::Input;
-use super::client_hello::{server_random, server_speaks_tls13};
+use super::client_hello::{server_alpn, server_random, server_speaks_tls13};
 use super::connection::Presented;
-use super::credentials::ClientCredentials;
-use super::failure::Failure;
+use super::credentials::{ClientCredentials, Credential, Shown};
+use super::failure::{Failure, alert};
+use super::flight::{Flight, HandshakeSecret, Look};
 use super::key_log::CollectedKeys;
 use super::sessions::{ClientSession, ConnectionSessions};
 use super::settings::Settings;
@@ -28,13 +34,32 @@ pub(crate) struct Client {
     sessions: Arc<ConnectionSessions>,
     /// The server's random, once its ServerHello is here.
     pub(crate) random: Option<[u8; 32]>,
+    /// The protocol that a server of TLS 1.2 has selected.
+    pub(crate) alpn: Option<Vec<u8>>,
     tls13: Option<bool>,
     /// Whether the server's certificates were judged.
     answered: bool,
+    /// The server's first flight, until it is known whether it asks for a certificate.
+    ahead: Option<Ahead>,
+    credentials: Arc<ClientCredentials>,
+    /// What is shown when the program is not asked.
+    own: Option<Shown>,
+}
+
+/// A flight that is read before the engine reads it.
+struct Ahead {
+    flight: Flight,
+    secret: Arc<HandshakeSecret>,
+    /// What the engine may read.
+    passed: Input,
+    /// What it may read when the program has decided.
+    held: Vec<u8>,
 }
 
 enum State {
     NeedsInput(NeedsInput<ClientSide>),
+    /// The program decides about what was read ahead.
+    Asked(NeedsInput<ClientSide>, Presented),
     Verify(VerifyPeerIdentity<ClientSide, Tcp>),
     Over,
 }
@@ -68,11 +93,11 @@ impl Client {
             ));
         }
         let sessions = Arc::new(ConnectionSessions::offering(session));
-        let credentials = Arc::new(ClientCredentials::new(
-            Arc::clone(&settings.credentials),
-            settings.signing_schemes(false),
-            Arc::clone(&signatures),
-        ));
+        let credentials = Arc::new(ClientCredentials::new(Arc::clone(&signatures)));
+        let own = Shown {
+            credentials: Arc::clone(&settings.credentials),
+            schemes: settings.signing_schemes(false),
+        };
         let verifier = OfServer {
             request_ocsp: settings.status_type == status::OCSP,
             names: settings.client_ca.iter().map(|name| name.clone().into()).collect(),
@@ -82,39 +107,54 @@ impl Client {
         let mut config = ClientConfig::builder(provider)
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_client_credential_resolver(credentials)?;
+            .with_client_credential_resolver(credentials.clone())?;
         config.alpn_protocols =
             settings.protocols().into_iter().map(ApplicationProtocol::from).collect();
         config.resumption = Resumption::store(sessions.clone());
-        if let Some(key_log) = key_log {
-            config.key_log = key_log;
-        }
+        let secret = Arc::new(HandshakeSecret::new(key_log));
+        config.key_log = secret.clone();
         let needs = Arc::new(config).connect(server_name(name)).start_handshake(output)?;
         Ok(Self {
             state: State::NeedsInput(needs),
             sessions,
             random: None,
+            alpn: None,
             tls13: None,
             answered: false,
+            ahead: Some(Ahead {
+                flight: Flight::default(),
+                secret,
+                passed: Input::default(),
+                held: Vec::new(),
+            }),
+            credentials,
+            own: Some(own),
         })
     }
 
-    /// Goes on with what is in `input`.
+    /// Goes on with what is in `input`. With `asks` the program chooses the certificate to show when
+    /// the server wants one; without, it has done so before the handshake.
     pub(crate) fn advance(
         &mut self,
+        asks: bool,
         input: &mut Input,
         output: &mut Vec<u8>,
     ) -> Result<Progress, Failure> {
         if self.random.is_none() {
             self.random = server_random(input.unread());
+            self.alpn = server_alpn(input.unread());
         }
         if self.tls13.is_none() {
             self.tls13 = server_speaks_tls13(input.unread());
         }
         match std::mem::replace(&mut self.state, State::Over) {
-            State::NeedsInput(needs) => {
-                let next = needs.process(input, output)?;
-                self.enter(next)
+            State::NeedsInput(needs) => match self.ahead.take() {
+                Some(ahead) => self.look_ahead(needs, ahead, asks, input, output),
+                None => self.process(needs, input, output),
+            },
+            State::Asked(needs, presented) => {
+                self.state = State::Asked(needs, presented.clone());
+                Ok(Progress::Verify(presented))
             }
             State::Verify(verify) => {
                 let presented = presented(&verify)?;
@@ -125,14 +165,94 @@ impl Client {
         }
     }
 
-    /// Goes on after the server's certificates were verified, or not.
-    pub(crate) fn verified(
+    fn process(
         &mut self,
-        outcome: Result<(), Failure>,
+        needs: NeedsInput<ClientSide>,
+        input: &mut Input,
         output: &mut Vec<u8>,
     ) -> Result<Progress, Failure> {
-        let State::Verify(verify) = std::mem::replace(&mut self.state, State::Over) else {
-            return Err(over());
+        let next = needs.process(input, output)?;
+        self.enter(next)
+    }
+
+    /// Reads the server's flight ahead, record by record, and gives the engine what it may read.
+    fn look_ahead(
+        &mut self,
+        mut needs: NeedsInput<ClientSide>,
+        mut ahead: Ahead,
+        asks: bool,
+        input: &mut Input,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, Failure> {
+        while let Some(record) = input.take_record() {
+            let secret = ahead.secret.secret().filter(|_| asks);
+            let look = ahead.flight.look(&record, secret);
+            match look {
+                Look::Pass => ahead.passed.extend(&record),
+                Look::Hold | Look::Ask | Look::Over => ahead.held.extend(record),
+            }
+            if look == Look::Pass {
+                match needs.process(&mut ahead.passed, output)? {
+                    ClientHandshake::NeedsInput(next) => needs = next,
+                    other => {
+                        ahead.hand_over(input);
+                        return self.enter(other);
+                    }
+                }
+            }
+            if let Some(request) = ahead.flight.request() {
+                self.credentials.signatures().is_asked(|| request.clone());
+            }
+            if look == Look::Ask && asks {
+                let presented = ahead.flight.presented();
+                let presented = Presented { asks: true, ..presented.clone() };
+                ahead.hand_over(input);
+                self.state = State::Asked(needs, presented.clone());
+                return Ok(Progress::Verify(presented));
+            }
+            if matches!(look, Look::Ask | Look::Over) {
+                // Who wants to be asked, and could not be, shows nothing.
+                if let Some(own) = self.own.take().filter(|_| !asks) {
+                    self.credentials.show(own);
+                }
+                ahead.hand_over(input);
+                return self.process(needs, input, output);
+            }
+        }
+        self.ahead = Some(ahead);
+        self.state = State::NeedsInput(needs);
+        Ok(Progress::NeedsInput)
+    }
+
+    /// Goes on after the server's certificates were verified, or not. For a server that asks, `shown`
+    /// is what the program has chosen to show.
+    pub(crate) fn verified(
+        &mut self,
+        mut outcome: Result<(), Failure>,
+        shown: Option<Arc<Credential>>,
+        input: &mut Input,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, Failure> {
+        let verify = match std::mem::replace(&mut self.state, State::Over) {
+            State::Verify(verify) => verify,
+            State::Asked(needs, judged) => {
+                if let (Some(own), Some(shown)) = (self.own.take(), shown) {
+                    self.credentials.show(Shown { credentials: Arc::new([shown]), ..own });
+                }
+                let ClientHandshake::VerifyServerIdentity(verify) = needs.process(input, output)?
+                else {
+                    return Err(over());
+                };
+                if !presented(&verify)?.is_same(&judged) {
+                    outcome = Err(Failure::new(
+                        alert::INTERNAL_ERROR,
+                        reasons::LIBRARY_BUG,
+                        "the certificates that were verified are not those of the handshake",
+                    ));
+                }
+                verify
+            }
+            _ => return Err(over()),
         };
         self.answered = true;
         let next = match outcome {
@@ -194,7 +314,20 @@ fn presented(verify: &VerifyPeerIdentity<ClientSide, Tcp>) -> Result<Presented, 
     Ok(Presented {
         chain: chain_of(identity.identity)?,
         staple: (!staple.is_empty()).then(|| staple.to_vec()),
+        asks: false,
     })
+}
+
+impl Ahead {
+    /// Gives back to `input`, where the engine reads from now on, what it has not read.
+    fn hand_over(self, input: &mut Input) {
+        let rest = input.unread().to_vec();
+        let count = rest.len();
+        input.discard(count);
+        input.extend(self.passed.unread());
+        input.extend(&self.held);
+        input.extend(&rest);
+    }
 }
 
 /// The certificates of an identity in DER, the peer's own first.

@@ -238,6 +238,20 @@ pub(crate) fn server_random(records: &[u8]) -> Option<[u8; 32]> {
     server_hello(records)?.random.try_into().ok()
 }
 
+/// The protocol that the ServerHello of TLS 1.2 at the start of a server's records selects
+/// (RFC 7301, 3.1).
+pub(crate) fn server_alpn(records: &[u8]) -> Option<Vec<u8>> {
+    let mut list = Reader(server_hello(records)?.extensions?);
+    while !list.0.is_empty() {
+        let kind = list.u16()?;
+        let mut contents = Reader(list.vector16()?);
+        if kind == extension::ALPN {
+            return Reader(contents.vector16()?).vector8().map(<[u8]>::to_vec);
+        }
+    }
+    None
+}
+
 /// Whether the record that a server sends is a HelloRetryRequest (RFC 8446, 4.1.3).
 pub(crate) fn is_hello_retry_request(records: &[u8]) -> bool {
     /// SHA-256 of "HelloRetryRequest".
@@ -277,31 +291,36 @@ fn server_hello(records: &[u8]) -> Option<ServerHello<'_>> {
 }
 
 /// Reads the presentation language of RFC 8446, 3.
-struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(taken)
     }
 
-    fn u8(&mut self) -> Option<u8> {
+    pub(crate) fn u8(&mut self) -> Option<u8> {
         self.take(1)?.first().copied()
     }
 
-    fn u16(&mut self) -> Option<u16> {
+    pub(crate) fn u16(&mut self) -> Option<u16> {
         self.take(2)?.first_chunk().map(|bytes| u16::from_be_bytes(*bytes))
     }
 
-    fn vector8(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn vector8(&mut self) -> Option<&'a [u8]> {
         let length = self.u8()?;
         self.take(usize::from(length))
     }
 
-    fn vector16(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn vector16(&mut self) -> Option<&'a [u8]> {
         let length = self.u16()?;
         self.take(usize::from(length))
+    }
+
+    pub(crate) fn vector24(&mut self) -> Option<&'a [u8]> {
+        let (high, low) = (self.u8()?, self.u16()?);
+        self.take((usize::from(high) << 16) | usize::from(low))
     }
 }
 

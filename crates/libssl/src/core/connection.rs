@@ -13,6 +13,7 @@ use rustls::HandshakeKind;
 use super::buffer::Input;
 use super::client::{self, Client};
 use super::client_hello::ClientHello;
+use super::credentials::Credential;
 use super::failure::Failure;
 use super::first_records::{FirstRecords, Seen};
 use super::key_log::CollectedKeys;
@@ -25,16 +26,26 @@ use super::verify::Signatures;
 use crate::sys::reasons;
 
 /// The certificates that the peer has shown, in DER, its own first; and what it stapled to it.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Presented {
     pub(crate) chain: Vec<Vec<u8>>,
     pub(crate) staple: Option<Vec<u8>>,
+    /// Whether a server asks for a certificate, and the program is to choose it.
+    pub(crate) asks: bool,
+}
+
+impl Presented {
+    /// Whether both are the same certificates and the same staple.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.chain == other.chain && self.staple == other.staple
+    }
 }
 
 /// A decision that the program has to take.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// Verify the peer's certificates; answered with [`Connection::verified`].
+    /// Verify the peer's certificates, and choose one when a server asks for it; answered with
+    /// [`Connection::verified`].
     Verify(Presented),
     /// A server has the ClientHello, in [`Connection::hello`]; answered with
     /// [`Connection::choose`].
@@ -66,6 +77,8 @@ pub(crate) struct Connection {
     pub(crate) input: Input,
     /// Bytes for the peer.
     pub(crate) output: Vec<u8>,
+    /// Whether the program wants to choose a client's certificate when the server asks for it.
+    pub(crate) asks: bool,
     state: State,
     first_records: FirstRecords,
     tls13: Option<bool>,
@@ -73,6 +86,8 @@ pub(crate) struct Connection {
     resumed: bool,
     /// What the handshake was signed with.
     pub(crate) signatures: Arc<Signatures>,
+    /// The protocol of ALPN, when the handshake has ended.
+    alpn: Option<Vec<u8>>,
     sessions: Option<Arc<ConnectionSessions>>,
     /// The ClientHello of a server whose handshake is complete.
     offered: Option<ClientHello>,
@@ -159,7 +174,8 @@ impl Connection {
                 "neither the client's nor the server's side was chosen",
             )),
             State::Client(client) => {
-                let progress = self.tap.listen(|| client.advance(input, output));
+                let asks = self.asks;
+                let progress = self.tap.listen(|| client.advance(asks, input, output));
                 self.tls13 = client.tls13();
                 self.client_at(progress)
             }
@@ -181,12 +197,16 @@ impl Connection {
         }
     }
 
-    /// Answers [`Request::Verify`].
-    pub(crate) fn verified(&mut self, outcome: Result<(), Failure>) -> Step {
+    /// Answers [`Request::Verify`]; `shown` is what the program shows to a server that asks.
+    pub(crate) fn verified(
+        &mut self,
+        outcome: Result<(), Failure>,
+        shown: Option<Arc<Credential>>,
+    ) -> Step {
         match &mut self.state {
             State::Client(client) => {
-                let output = &mut self.output;
-                let progress = self.tap.listen(|| client.verified(outcome, output));
+                let (input, output) = (&mut self.input, &mut self.output);
+                let progress = self.tap.listen(|| client.verified(outcome, shown, input, output));
                 // What came with the certificates is still here, and may be all there is.
                 match self.client_at(progress) {
                     Step::WantRead => self.advance(),
@@ -273,6 +293,15 @@ impl Connection {
         self.fail(client::over())
     }
 
+    /// The protocol of ALPN, once it is known.
+    pub(crate) fn alpn(&self) -> Option<&[u8]> {
+        match &self.state {
+            State::Client(client) => client.alpn.as_deref(),
+            State::Traffic(traffic) => traffic.outputs.alpn_protocol().map(AsRef::as_ref),
+            _ => self.alpn.as_deref(),
+        }
+    }
+
     fn note_client_random(&mut self, hello: Option<&ClientHello>) {
         if let Some(random) = hello.and_then(|hello| hello.random.as_slice().try_into().ok()) {
             self.randoms.client = random;
@@ -296,6 +325,7 @@ impl Connection {
     /// Keeps what a server was offered, and the randoms, when the handshake ends.
     fn keep_hello(&mut self) {
         self.randoms = self.randoms();
+        self.alpn = self.alpn().map(<[u8]>::to_vec);
         if let State::Server(server) = &self.state {
             self.offered = Some(server.hello().clone());
         }

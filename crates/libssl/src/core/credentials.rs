@@ -1,7 +1,7 @@
 //! Certificates and keys of this side, as rustls takes them, and who chooses among them.
 
 use std::hash::Hasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::{ClientCredentialResolver, CredentialRequest};
 use rustls::crypto::{
@@ -15,6 +15,7 @@ use rustls::server::{ClientHello, ServerCredentialResolver};
 
 use super::ciphers;
 use super::client_hello::ClientHello as Hello;
+use super::flight::CertificateRequest;
 use super::settings::{OP_CIPHER_SERVER_PREFERENCE, Settings};
 use super::signatures;
 use super::verify::Signatures;
@@ -138,31 +139,67 @@ fn in_common(own: &[SignatureScheme], peers: &[SignatureScheme]) -> Vec<Signatur
     peers.iter().copied().filter(|scheme| own.contains(scheme)).collect()
 }
 
+/// The credential of a client for a server that asks, as OpenSSL chooses it: in TLS 1.3 by the first
+/// of the server's schemes that one of them signs with; in TLS 1.2 the one in `current`, if it fits.
+pub(crate) fn for_server<'a>(
+    settings: &'a Settings,
+    request: &CertificateRequest,
+    tls13: bool,
+    current: usize,
+) -> Option<&'a Arc<Credential>> {
+    let schemes = in_common(&settings.signing_schemes(false), &request.schemes);
+    if tls13 {
+        let mut schemes = schemes.iter().filter(|scheme| signatures::is_of_tls13(**scheme));
+        return schemes.find_map(|scheme| choose(&settings.credentials, &[*scheme]));
+    }
+    let mut credentials = settings.credentials.iter();
+    credentials.find(|credential| credential.slot == current && credential.signs(&schemes))
+}
+
 /// What a client shows to a server that asks for a certificate.
 #[derive(Debug)]
+pub(crate) struct Shown {
+    /// The certificates to choose from.
+    pub(crate) credentials: Arc<[Arc<Credential>]>,
+    /// The schemes to sign with.
+    pub(crate) schemes: Vec<SignatureScheme>,
+}
+
+/// The way by which rustls gets what a client shows: nothing, until that was decided.
+#[derive(Debug, Default)]
 pub(crate) struct ClientCredentials {
-    credentials: Arc<[Arc<Credential>]>,
-    schemes: Vec<SignatureScheme>,
+    shown: OnceLock<Shown>,
     signatures: Arc<Signatures>,
 }
 
 impl ClientCredentials {
-    /// The certificates to choose from, and the schemes to sign with.
-    pub(crate) fn new(
-        credentials: Arc<[Arc<Credential>]>,
-        schemes: Vec<SignatureScheme>,
-        signatures: Arc<Signatures>,
-    ) -> Self {
-        Self { credentials, schemes, signatures }
+    /// Tells `signatures` of what is signed.
+    pub(crate) fn new(signatures: Arc<Signatures>) -> Self {
+        Self { shown: OnceLock::new(), signatures }
+    }
+
+    /// Told of the server's request.
+    pub(crate) fn signatures(&self) -> &Signatures {
+        &self.signatures
+    }
+
+    /// Decides what is shown, once.
+    pub(crate) fn show(&self, shown: Shown) {
+        self.shown.get_or_init(|| shown);
     }
 }
 
 impl ClientCredentialResolver for ClientCredentials {
     fn resolve(&self, request: &CredentialRequest<'_>) -> Option<SelectedCredential> {
         let names = request.root_hint_subjects().iter();
-        self.signatures.is_asked(names.map(|name| name.as_ref().to_vec()).collect());
-        let schemes = in_common(&self.schemes, request.signature_schemes());
-        let selected = choose(&self.credentials, &schemes)?.select(&schemes, None)?;
+        self.signatures.is_asked(|| CertificateRequest {
+            types: Vec::new(),
+            schemes: request.signature_schemes().to_vec(),
+            authorities: names.map(|name| name.as_ref().to_vec()).collect(),
+        });
+        let shown = self.shown.get()?;
+        let schemes = in_common(&shown.schemes, request.signature_schemes());
+        let selected = choose(&shown.credentials, &schemes)?.select(&schemes, None)?;
         self.signatures.signs(selected.signer.scheme());
         Some(selected)
     }

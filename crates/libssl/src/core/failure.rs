@@ -86,6 +86,9 @@ impl Failure {
             Some(45) => Certificate::Expired,
             Some(48) => Certificate::UnknownIssuer,
             Some(51) => Certificate::BadSignature,
+            Some(alert::INTERNAL_ERROR) if self.reason != reasons::OCSP_CALLBACK_FAILURE => {
+                return PeerIncompatible::NoCipherSuitesInCommon.into();
+            }
             Some(alert::HANDSHAKE_FAILURE) => {
                 return PeerIncompatible::NoCipherSuitesInCommon.into();
             }

@@ -16,6 +16,7 @@ pub(crate) mod connection;
 pub(crate) mod credentials;
 pub(crate) mod failure;
 pub(crate) mod first_records;
+pub(crate) mod flight;
 pub(crate) mod groups;
 pub(crate) mod key_log;
 pub(crate) mod names;

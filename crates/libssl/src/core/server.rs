@@ -445,5 +445,6 @@ fn told(error: Error, output: &mut [u8]) -> Failure {
 }
 
 fn presented(verify: &VerifyPeerIdentity<ServerSide, Tcp>) -> Result<Presented, Failure> {
-    Ok(Presented { chain: chain_of(verify.presented_identity()?.identity)?, staple: None })
+    let chain = chain_of(verify.presented_identity()?.identity)?;
+    Ok(Presented { chain, ..Presented::default() })
 }

@@ -53,6 +53,9 @@ struct Pair {
     seen_staple: Option<Vec<u8>>,
     verified: usize,
     credentials_asked: usize,
+    /// What the client shows when it is asked, and how often it was.
+    shown: Option<Arc<Credential>>,
+    asked: usize,
 }
 
 impl Pair {
@@ -68,6 +71,8 @@ impl Pair {
             seen_staple: None,
             verified: 0,
             credentials_asked: 0,
+            shown: None,
+            asked: 0,
         };
         pair.client.start_client(client, Some("localhost"), session, None).unwrap();
         pair.server.start_server();
@@ -75,13 +80,15 @@ impl Pair {
     }
 
     fn answer_client(&mut self, request: Request) -> Step {
-        let Request::Verify(Presented { chain, staple }) = request else {
+        let Request::Verify(Presented { chain, staple, asks }) = request else {
             panic!("a client is asked to verify: {request:?}");
         };
         assert_eq!(chain.len(), 1);
         self.verified += 1;
         self.seen_staple = staple;
-        self.client.verified(client_verdict(self.decision))
+        let shown = self.shown.clone().filter(|_| asks);
+        self.asked += usize::from(asks);
+        self.client.verified(client_verdict(self.decision), shown)
     }
 
     fn answer_server(&mut self, request: Request) -> Step {
@@ -106,7 +113,7 @@ impl Pair {
             Request::Verify(presented) => {
                 assert_eq!(presented.chain.len(), 1);
                 self.verified += 1;
-                self.server.verified(Ok(()))
+                self.server.verified(Ok(()), None)
             }
         }
     }
@@ -336,6 +343,38 @@ fn what_programs_write_most_is_one_record() {
             }
             assert_eq!((read, reads), (vec![7; length], records));
         }
+    }
+}
+
+#[test]
+fn a_client_that_wants_to_be_asked_chooses_after_it_has_verified() {
+    for version in [TLS1_2, TLS1_3] {
+        for (size, shows) in [(usize::MAX, true), (1, true), (usize::MAX, false)] {
+            let client = settings(version, |settings| {
+                settings.status_type = OCSP;
+                settings.credentials = Arc::new([credential()]);
+            });
+            let server = settings(version, |settings| {
+                settings.credentials = Arc::new([credential()]);
+                settings.verify_mode = VERIFY_PEER;
+            });
+            let mut pair = Pair::new(&client, server, None);
+            pair.client.asks = true;
+            pair.shown = shows.then(credential);
+            assert_eq!(pair.run(size), (Ok(()), Ok(())));
+            assert_eq!(pair.seen_staple.as_deref(), Some(STAPLE));
+            // The server verifies what it is shown.
+            assert_eq!((pair.asked, pair.verified), (1, 1 + usize::from(shows)));
+            let request = pair.client.signatures.request().unwrap();
+            assert_eq!(request.types.is_empty(), version == TLS1_3);
+            assert!(!request.schemes.is_empty());
+            pair.talk();
+        }
+        // A server that asks for nothing.
+        let mut pair = Pair::new(&settings(version, |_| {}), server_settings(version), None);
+        pair.client.asks = true;
+        assert_eq!(pair.run(usize::MAX), (Ok(()), Ok(())));
+        assert_eq!((pair.asked, pair.verified), (0, 1));
     }
 }
 

@@ -14,13 +14,15 @@ use rustls::server::danger::{ClientIdentity, ClientVerifier};
 use rustls::{DistinguishedName, SignerPublicKey};
 use rustls_aws_lc_rs::SUPPORTED_SIG_ALGS;
 
+use super::flight::CertificateRequest;
+
 /// The schemes of a handshake's signatures; 0, which is none, until there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Signatures {
     peer: AtomicU16,
     own: AtomicU16,
-    /// The names of CAs in a server's request for a certificate, in DER.
-    authorities: OnceLock<Vec<Vec<u8>>>,
+    /// A server's request for a certificate.
+    request: OnceLock<CertificateRequest>,
 }
 
 impl Signatures {
@@ -39,14 +41,14 @@ impl Signatures {
         self.own.store(scheme.into(), Ordering::Relaxed);
     }
 
-    /// The names of CAs in the server's request for a certificate; None without a request.
-    pub(crate) fn authorities(&self) -> Option<&[Vec<u8>]> {
-        self.authorities.get().map(Vec::as_slice)
+    /// The server's request for a certificate, when there was one.
+    pub(crate) fn request(&self) -> Option<&CertificateRequest> {
+        self.request.get()
     }
 
-    /// Keeps the names of CAs in the server's request.
-    pub(crate) fn is_asked(&self, authorities: Vec<Vec<u8>>) {
-        self.authorities.get_or_init(|| authorities);
+    /// Keeps the server's request, the first time.
+    pub(crate) fn is_asked(&self, request: impl FnOnce() -> CertificateRequest) {
+        self.request.get_or_init(request);
     }
 
     fn scheme(number: &AtomicU16) -> Option<SignatureScheme> {
