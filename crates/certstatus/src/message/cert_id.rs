@@ -30,11 +30,17 @@ pub struct CertId<'a> {
 impl<'a> CertId<'a> {
     /// The `CertID` of a certificate under its issuer.
     pub fn new(certificate: &Certificate<'a>, issuer: &Issuer<'_>, hash: HashAlgorithm) -> Self {
+        Self::for_serial(certificate.serial_number(), issuer, hash)
+    }
+
+    /// The `CertID` of the certificate with that serial number under its issuer, for those who do
+    /// not keep the certificate itself.
+    pub fn for_serial(serial_number: &'a [u8], issuer: &Issuer<'_>, hash: HashAlgorithm) -> Self {
         Self {
             hash_algorithm: hash.identifier(),
             issuer_name_hash: Bytes::Owned(issuer.subject().hash(hash).as_ref().to_vec()),
             issuer_key_hash: Bytes::Owned(issuer.key_hash(hash).as_ref().to_vec()),
-            serial_number: Bytes::Borrowed(certificate.serial_number()),
+            serial_number: Bytes::Borrowed(serial_number),
         }
     }
 
@@ -56,10 +62,18 @@ impl<'a> CertId<'a> {
     /// Whether this is the `CertID` of that certificate: serial number, issuer's name and issuer's
     /// key, all three. An unknown hash function matches nothing.
     pub fn matches(&self, certificate: &Certificate<'_>, issuer: &Issuer<'_>) -> bool {
-        self.matches_name(certificate)
-            && self
-                .hash()
-                .is_some_and(|hash| self.issuer_key_hash.as_ref() == issuer.key_hash(hash).as_ref())
+        certificate.issuer() == issuer.subject()
+            && self.matches_serial(certificate.serial_number(), issuer)
+    }
+
+    /// Whether this is the `CertID` of the certificate with that serial number under that issuer:
+    /// serial number, issuer's name and issuer's key, all three.
+    pub fn matches_serial(&self, serial_number: &[u8], issuer: &Issuer<'_>) -> bool {
+        self.serial_number.as_ref() == serial_number
+            && self.hash().is_some_and(|hash| {
+                self.issuer_name_hash.as_ref() == issuer.subject().hash(hash).as_ref()
+                    && self.issuer_key_hash.as_ref() == issuer.key_hash(hash).as_ref()
+            })
     }
 
     /// Whether serial number and issuer's name are those of the certificate. It says nothing of

@@ -134,15 +134,53 @@ impl<'a> Verifier<'a> {
         issuer: &Issuer<'_>,
         now: UnixTime,
     ) -> Result<VerifiedResponse, Error> {
-        let basic = match OcspResponse::parse(response, &self.limits)? {
-            OcspResponse::Successful(basic) => basic,
-            OcspResponse::Unsuccessful(status) => return Err(Error::Unsuccessful(status)),
-        };
-        let matching = find_matching(&basic, certificate, issuer)?;
-        self.check_extensions(&basic, &matching)?;
-        let (single, window) = self.choose(&basic, &matching, now)?;
-        let (signer, delegation) =
-            signer::find(&basic, issuer, self.algorithms, &self.limits, now)?;
+        let basic = self.successful(response)?;
+        if certificate.issuer() != issuer.subject() {
+            return Err(MatchError::NotIssuedBy {
+                named: certificate.issuer().to_string(),
+                given: issuer.subject().to_string(),
+            }
+            .into());
+        }
+        self.judge(&basic, response, certificate.serial_number(), issuer, now)
+    }
+
+    /// Verifies as [`verify`](Self::verify) does, for those who keep of a certificate no more than
+    /// its serial number: that `issuer` is the one that it names is theirs to know.
+    ///
+    /// # Errors
+    /// Every [`Error`] but [`MatchError::NotIssuedBy`].
+    pub fn verify_serial(
+        &self,
+        response: &[u8],
+        serial_number: &[u8],
+        issuer: &Issuer<'_>,
+        now: UnixTime,
+    ) -> Result<VerifiedResponse, Error> {
+        let basic = self.successful(response)?;
+        self.judge(&basic, response, serial_number, issuer, now)
+    }
+
+    /// The response that the responder gave, if it gave one.
+    fn successful<'r>(&self, response: &'r [u8]) -> Result<BasicOcspResponse<'r>, Error> {
+        match OcspResponse::parse(response, &self.limits)? {
+            OcspResponse::Successful(basic) => Ok(basic),
+            OcspResponse::Unsuccessful(status) => Err(Error::Unsuccessful(status)),
+        }
+    }
+
+    fn judge(
+        &self,
+        basic: &BasicOcspResponse<'_>,
+        response: &[u8],
+        serial_number: &[u8],
+        issuer: &Issuer<'_>,
+        now: UnixTime,
+    ) -> Result<VerifiedResponse, Error> {
+        let matching = find_matching(basic, serial_number, issuer)?;
+        self.check_extensions(basic, &matching)?;
+        let (single, window) = self.choose(basic, &matching, now)?;
+        let (signer, delegation) = signer::find(basic, issuer, self.algorithms, &self.limits, now)?;
         Ok(VerifiedResponse {
             status: single.cert_status,
             this_update: single.this_update,
@@ -240,25 +278,18 @@ fn understood(extension: &Extension<'_>) -> bool {
 }
 
 fn find_matching<'r>(
-    basic: &'r BasicOcspResponse<'r>,
-    certificate: &Certificate<'_>,
+    basic: &'r BasicOcspResponse<'_>,
+    serial_number: &[u8],
     issuer: &Issuer<'_>,
 ) -> Result<Vec<&'r SingleResponse<'r>>, Error> {
-    if certificate.issuer() != issuer.subject() {
-        return Err(MatchError::NotIssuedBy {
-            named: certificate.issuer().to_string(),
-            given: issuer.subject().to_string(),
-        }
-        .into());
-    }
     let matching: Vec<_> = basic
         .data()
         .responses
         .iter()
-        .filter(|single| single.cert_id.matches(certificate, issuer))
+        .filter(|single| single.cert_id.matches_serial(serial_number, issuer))
         .collect();
     if matching.is_empty() {
-        return Err(no_match(basic, certificate.serial_number()));
+        return Err(no_match(basic, serial_number));
     }
     Ok(matching)
 }

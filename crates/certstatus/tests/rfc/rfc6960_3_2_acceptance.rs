@@ -375,3 +375,33 @@ fn every_fault_is_refused_with_a_sentence() {
         assert!(refused >= 25, "{refused} faults");
     }
 }
+
+/// Who keeps only the serial number gets the same verdict as who keeps the certificate.
+#[test]
+fn a_serial_number_and_its_issuer_are_enough() {
+    let fixture = Fixture::new();
+    let issuer = Certificate::parse(fixture.lab.intermediate()).unwrap();
+    let issuer = Issuer::from_certificate(&issuer);
+    let serial = fixture.leaf.serial();
+    let verifier = Verifier::new(algorithms());
+    let id = CertId::for_serial(serial, &issuer, HashAlgorithm::Sha1);
+    assert_eq!(id, fixture.cert_id());
+    let good = fixture.lab.respond(&fixture.leaf);
+    let of_serial = verifier.verify_serial(&good, serial, &issuer, at(0)).unwrap();
+    assert_eq!(of_serial, fixture.verify(&good, at(0)).unwrap());
+    let other = verifier.verify_serial(&good, &[1], &issuer, at(0)).unwrap_err();
+    assert!(matches!(other, Error::Match(MatchError::NoMatch { .. })), "{other}");
+    let root = Certificate::parse(fixture.lab.root()).unwrap();
+    let root = Issuer::from_certificate(&root);
+    let other = verifier.verify_serial(&good, serial, &root, at(0)).unwrap_err();
+    assert!(matches!(other, Error::Match(MatchError::NoMatch { .. })), "{other}");
+    for fault in Fault::ALL {
+        let Some(response) = fixture.lab.respond_with(&fixture.leaf, fault).unwrap() else {
+            continue;
+        };
+        let of_serial = verifier.verify_serial(&response, serial, &issuer, at(0));
+        let of_certificate = fixture.verify(&response, at(0));
+        let stage = |result: &Result<_, Error>| result.as_ref().err().map(Error::stage);
+        assert_eq!(stage(&of_serial), stage(&of_certificate), "{fault}");
+    }
+}
