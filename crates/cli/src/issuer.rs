@@ -3,7 +3,8 @@
 //! A name is not enough: two CAs can bear one name, and a renewed CA has another key. The signature
 //! of the certificate must verify with the issuer's key.
 
-use certstatus::{Certificate, Error, Issuer};
+use certstatus::Certificate;
+use certstatus_stapler::fetch::{IssuerError, find_issuer};
 use rustls_pki_types::SignatureVerificationAlgorithm;
 
 use crate::failure::Failure;
@@ -33,23 +34,11 @@ pub(crate) fn among<'a>(
     candidates: &'a [Vec<u8>],
     name: &str,
 ) -> Result<Certificate<'a>, Failure> {
-    let mut nearest: Option<String> = None;
-    for der in candidates {
-        let candidate = match Certificate::parse(der) {
-            Ok(candidate) => candidate,
-            Err(error) => {
-                nearest = nearest.or(Some(format!("a certificate in it cannot be read: {error}")));
-                continue;
-            }
-        };
-        match certificate.verify_issued_by(&Issuer::from_certificate(&candidate), algorithms()) {
-            Ok(()) => return Ok(candidate),
-            // Of several, one of the right name says more than one of another.
-            Err(error @ Error::Signer(_)) => nearest = Some(error.to_string()),
-            Err(error) => nearest = nearest.or(Some(error.to_string())),
-        }
-    }
-    let found = nearest.unwrap_or_else(|| "there is no certificate in it".to_owned());
-    Err(Failure::untrusted("issuer", format!("{name} is not the issuer: {found}."))
-        .advise("Give the certificate of the CA that signed this very certificate, not its root."))
+    find_issuer(certificate, candidates, algorithms()).map_err(|error| refused(name, &error))
+}
+
+/// No certificate from there is the issuer.
+pub(crate) fn refused(name: &str, error: &IssuerError) -> Failure {
+    Failure::untrusted("issuer", format!("{name} is not the issuer: {error}."))
+        .advise("Give the certificate of the CA that signed this very certificate, not its root.")
 }

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use certstatus::{Freshness, Policy, Require, VerifiedResponse};
+use certstatus_stapler::fetch::Http;
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::{ServerName, UnixTime};
@@ -32,10 +33,9 @@ use tokio::time::Instant;
 
 use crate::args::{Examples, examples};
 use crate::failure::Failure;
-use crate::fetch::Http;
+use crate::fetch::http;
 use crate::outcome::Outcome;
 use crate::report::Output;
-use crate::report::facts::sentence;
 use crate::verify::FreshnessArgs;
 use connect::{ConnectError, Route, Seen};
 use judge::{Judgement, Terms};
@@ -265,7 +265,6 @@ fn read_list(file: &Path) -> Result<(String, String), Failure> {
 impl Plan {
     fn of(args: &Args, now: UnixTime) -> Result<Self, Failure> {
         let usage = |e: target::TargetError| Failure::usage(format!("{e}."));
-        let http = |e: String| Failure::failed("http", sentence(&e));
         let name = |name: &String| Target::parse(name)?.server_name();
         let timeout = args.timeout.min(LONGEST_TIMEOUT);
         let freshness = Freshness::from(args.freshness);
@@ -283,7 +282,7 @@ impl Plan {
             starttls: args.starttls,
             versions: TlsVersion::offered(args.tls),
             timeout,
-            http: args.fetch.then(|| Http::new(timeout)).transpose().map_err(http)?,
+            http: args.fetch.then(|| http(timeout)).transpose()?,
         })
     }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use certstatus::time::Span;
 use certstatus::{Certificate, VerifiedResponse};
+use certstatus_stapler::fetch::{Attempt, NonceMode, Query, fetch_status};
 use tokio::time::{Instant, timeout_at};
 
 use super::Plan;
 use super::recorder::Path;
-use crate::fetch::{Attempt, NonceMode, Query, fetch_status};
+use crate::fetch::AttemptFacts;
 use crate::outcome::Outcome;
 use crate::report::facts::Problem;
 
@@ -46,7 +47,8 @@ impl NoAnswer {
 
     /// All responders were asked in vain.
     fn of(attempts: &[Attempt]) -> Self {
-        let messages: Vec<_> = attempts.iter().map(|attempt| attempt.facts().shown()).collect();
+        let messages: Vec<_> =
+            attempts.iter().map(|attempt| AttemptFacts::of(attempt).shown()).collect();
         let message = messages.join("; ");
         match attempts.iter().find(|attempt| attempt.error.is_untrusted()) {
             Some(attempt) => {
@@ -83,16 +85,17 @@ async fn query(
         return Err(NoAnswer::failed("http", "the HTTP client is not set up"));
     };
     let query = Query {
-        certificate: &certificate,
+        serial_number: certificate.serial_number(),
         issuer: &path.issuer().map_err(unreadable)?,
-        urls: &urls,
+        provider: &plan.provider,
         post: false,
         nonce: NonceMode::Off,
         freshness: plan.terms.policy.freshness(),
+        etag: None,
         now: plan.terms.now,
     };
-    match timeout_at(deadline, fetch_status(http, &query)).await {
-        Ok(Ok(fetched)) => Ok((fetched.url, fetched.verified)),
+    match timeout_at(deadline, fetch_status(http, &query, &urls)).await {
+        Ok(Ok((fetched, url, _))) => Ok((url.to_owned(), fetched.verified)),
         Ok(Err(attempts)) => Err(NoAnswer::of(&attempts)),
         Err(_) => Err(NoAnswer::failed(
             "http",

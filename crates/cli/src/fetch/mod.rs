@@ -1,18 +1,20 @@
 //! `certstatus fetch`: ask the responder, verify what it says, keep it.
 //!
-//! `http` moves bytes; [`fetch_status`] asks responders and verifies; `write` puts a response into
-//! its place. The issuer comes from a file, or from where the certificate says it is (`caIssuers`);
-//! either way its key must have signed the certificate.
+//! The stapler's own code asks and verifies. The issuer comes from a file, or from where the
+//! certificate says it is (`caIssuers`); either way its key must have signed the certificate.
 
-mod certs_only;
-mod http;
-mod query;
+mod attempt;
 mod write;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use certstatus::{Certificate, Issuer, VerifiedResponse};
+use certstatus::{Certificate, Freshness, Issuer, VerifiedResponse};
+use certstatus_stapler::fetch::{
+    Attempt, AttemptError, Fetched, Http, IssuerError, NonceMode, Query, fetch_issuer, fetch_status,
+};
+use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::UnixTime;
 use serde::Serialize;
 
@@ -24,10 +26,7 @@ use crate::report::{Output, Page, Report, StatusReport};
 use crate::verify::FreshnessArgs;
 use crate::{input, issuer};
 
-pub(crate) use http::{Http, Method};
-pub(crate) use query::{
-    Attempt, AttemptError, AttemptFacts, Fetched, NonceMode, Query, fetch_status,
-};
+pub(crate) use attempt::AttemptFacts;
 
 /// Fetch the OCSP response for a certificate from its responder.
 ///
@@ -69,7 +68,7 @@ pub(crate) struct Args {
         require_equals = true,
         default_missing_value = "required"
     )]
-    nonce: Option<NonceMode>,
+    nonce: Option<NonceArg>,
 
     /// Use POST at once. Otherwise GET is used, which caches can answer, and POST when a GET would
     /// be too long or is refused.
@@ -82,6 +81,24 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     freshness: FreshnessArgs,
+}
+
+/// When a nonce must come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum NonceArg {
+    /// It must come back.
+    Required,
+    /// It or none must come back.
+    IfPresent,
+}
+
+impl From<NonceArg> for NonceMode {
+    fn from(nonce: NonceArg) -> Self {
+        match nonce {
+            NonceArg::Required => Self::Required,
+            NonceArg::IfPresent => Self::IfPresent,
+        }
+    }
 }
 
 impl Args {
@@ -112,7 +129,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Outcome, Failure> {
         return Err(Failure::usage("Standard input was given for more than one file.")
             .advise("Give `-` once, and name the other file."));
     }
-    let http = Http::new(args.timeout).map_err(|e| Failure::failed("http", sentence(&e)))?;
+    let http = http(args.timeout)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime
         .map_err(|e| Failure::failed("start", format!("The network cannot be used: {e}.")))?
@@ -125,21 +142,44 @@ async fn fetch(args: &Args, http: &Http, output: &Output) -> Result<Outcome, Fai
     let certificate = issuer::certificate(chain.first().map_or(&[], Vec::as_slice), &name)?;
     let issuers = issuer_candidates(args, http, &chain, &certificate).await?;
     let found = issuer::among(&certificate, &issuers.candidates, &issuers.source)?;
-    let query = Query {
+    let asked = Asked {
         certificate: &certificate,
-        issuer: &Issuer::from_certificate(&found),
-        urls: &responders(args, &certificate, &name)?,
-        post: args.post,
-        nonce: args.nonce.unwrap_or_default(),
         freshness: args.freshness.into(),
+        issuer_source: issuers.source,
+    };
+    let query = Query {
+        serial_number: certificate.serial_number(),
+        issuer: &Issuer::from_certificate(&found),
+        provider: &aws_lc_rs::default_provider(),
+        post: args.post,
+        nonce: args.nonce.map(Into::into).unwrap_or_default(),
+        freshness: asked.freshness,
+        etag: None,
         now: output.now(),
     };
-    let report = match fetch_status(http, &query).await {
-        Ok(fetched) => arrived(args, output, &query, fetched, issuers.source)?,
-        Err(failed) => missed(&query, failed, issuers.source)?,
+    let urls = responders(args, &certificate, &name)?;
+    let report = match fetch_status(http, &query, &urls).await {
+        Ok((fetched, url, failed)) => arrived(args, output, asked, fetched, url, &failed)?,
+        Err(failed) => missed(asked, failed)?,
     };
     output.print(&report)?;
     Ok(report.status.outcome())
+}
+
+/// An HTTP client that gives each request that time in all.
+///
+/// # Errors
+/// When it cannot be set up.
+pub(crate) fn http(timeout: Duration) -> Result<Http, Failure> {
+    let http = Http::builder(Arc::new(aws_lc_rs::default_provider())).timeout(timeout).build();
+    http.map_err(|e| Failure::failed("http", sentence(&e.to_string())))
+}
+
+/// What is asked about, and how the answer is judged and reported.
+struct Asked<'a> {
+    certificate: &'a Certificate<'a>,
+    freshness: Freshness,
+    issuer_source: String,
 }
 
 /// Where an issuer may be, and how that is named.
@@ -172,32 +212,20 @@ async fn from_ca_issuers(
     certificate: &Certificate<'_>,
     name: &str,
 ) -> Result<Candidates, Failure> {
-    let urls = certificate
-        .ca_issuers_urls()
-        .map_err(|e| Failure::untrusted("certificate", sentence(&e.to_string())))?;
-    if urls.is_empty() {
-        return Err(Failure::failed(
+    match fetch_issuer(http, certificate, issuer::algorithms()).await {
+        Ok((issuer, url)) => Ok(Candidates { candidates: vec![issuer], source: url }),
+        Err(IssuerError::NoAddress) => Err(Failure::failed(
             "issuer",
             format!("{name} has no issuer in it, and the certificate does not say where it is."),
         )
-        .advise("Give the issuer's certificate with --issuer, or a chain that has it."));
-    }
-    let mut reasons = Vec::new();
-    let mut refused = None;
-    for url in urls {
-        match http.certificates(url).await {
-            Ok(candidates) => match issuer::among(certificate, &candidates, url) {
-                Ok(_) => return Ok(Candidates { candidates, source: url.to_owned() }),
-                Err(failure) => refused = Some(failure),
-            },
-            Err(error) => reasons.push(error.to_string()),
+        .advise("Give the issuer's certificate with --issuer, or a chain that has it.")),
+        Err(IssuerError::Unreadable(error)) => {
+            Err(Failure::untrusted("certificate", sentence(&error.to_string())))
         }
+        Err(IssuerError::Fetched { url, reason }) => Err(issuer::refused(&url, &reason)),
+        Err(error) => Err(Failure::failed("issuer", sentence(&error.to_string()))
+            .advise("Give the issuer's certificate with --issuer.")),
     }
-    // A wrong certificate says more than one that did not come.
-    Err(refused.unwrap_or_else(|| {
-        Failure::failed("issuer", format!("The issuer cannot be fetched: {}.", reasons.join("; ")))
-            .advise("Give the issuer's certificate with --issuer.")
-    }))
 }
 
 fn responders(
@@ -240,7 +268,7 @@ struct FetchReport {
 #[derive(Serialize)]
 struct FetchedFacts {
     url: String,
-    method: Method,
+    method: &'static str,
     /// Whether the nonce came back; null when none was sent.
     nonce_returned: Option<bool>,
     /// The file to which the response was written.
@@ -253,7 +281,7 @@ impl Report for FetchReport {
         self.status.render_with(page, |page| {
             page.section("Fetched");
             if let Some(fetched) = &self.fetched {
-                page.field("from", format!("{} by {}", fetched.url, fetched.method.name()));
+                page.field("from", format!("{} by {}", fetched.url, fetched.method));
                 match fetched.nonce_returned {
                     Some(true) => page.field("nonce", "sent, and came back"),
                     Some(false) => page.field("nonce", "sent, and did not come back"),
@@ -274,11 +302,12 @@ impl Report for FetchReport {
 fn arrived(
     args: &Args,
     output: &Output,
-    query: &Query<'_>,
+    asked: Asked<'_>,
     fetched: Fetched,
-    issuer_source: String,
+    url: &str,
+    failed: &[Attempt],
 ) -> Result<FetchReport, Failure> {
-    let Fetched { verified, url, method, judged_at, nonce_returned, failed } = fetched;
+    let Fetched { verified, method, judged_at, nonce_returned, .. } = fetched;
     let written = match &args.out {
         Some(path) if input::is_stdin(path) => {
             output.write_bytes(verified.der())?;
@@ -291,24 +320,26 @@ fn arrived(
         None => None,
     };
     let response = verified.shared_der();
-    let status = report(query, &response, &Ok(verified), judged_at);
-    let fetched = Some(FetchedFacts { url, method, nonce_returned, written });
-    let failed_attempts = failed.iter().map(Attempt::facts).collect();
-    Ok(FetchReport { status, fetched, failed_attempts, issuer_source })
+    let status = asked.report(&response, &Ok(verified), judged_at);
+    let fetched =
+        FetchedFacts { url: url.to_owned(), method: method.name(), nonce_returned, written };
+    Ok(FetchReport {
+        status,
+        fetched: Some(fetched),
+        failed_attempts: failed.iter().map(AttemptFacts::of).collect(),
+        issuer_source: asked.issuer_source,
+    })
 }
 
 /// No responder served. When a response came that is not to be trusted, that is what is reported;
 /// else nothing could be done.
-fn missed(
-    query: &Query<'_>,
-    mut failed: Vec<Attempt>,
-    issuer_source: String,
-) -> Result<FetchReport, Failure> {
-    let failed_attempts: Vec<AttemptFacts> = failed.iter().map(Attempt::facts).collect();
+fn missed(asked: Asked<'_>, mut failed: Vec<Attempt>) -> Result<FetchReport, Failure> {
+    let failed_attempts: Vec<AttemptFacts> = failed.iter().map(AttemptFacts::of).collect();
     let untrusted = failed.iter().position(|attempt| attempt.error.is_untrusted());
     match untrusted.map(|at| failed.swap_remove(at).error) {
         Some(AttemptError::Untrusted { error, response, judged_at }) => {
-            let status = report(query, &response, &Err(error), judged_at);
+            let status = asked.report(&response, &Err(error), judged_at);
+            let issuer_source = asked.issuer_source;
             Ok(FetchReport { status, fetched: None, failed_attempts, issuer_source })
         }
         _ => Err(unreachable(&failed_attempts)),
@@ -327,11 +358,13 @@ fn unreachable(attempts: &[AttemptFacts]) -> Failure {
     )
 }
 
-fn report(
-    query: &Query<'_>,
-    response: &[u8],
-    result: &Result<VerifiedResponse, certstatus::Error>,
-    now: UnixTime,
-) -> StatusReport {
-    StatusReport::new("fetch", query.certificate, response, result, query.freshness, now)
+impl Asked<'_> {
+    fn report(
+        &self,
+        response: &[u8],
+        result: &Result<VerifiedResponse, certstatus::Error>,
+        now: UnixTime,
+    ) -> StatusReport {
+        StatusReport::new("fetch", self.certificate, response, result, self.freshness, now)
+    }
 }

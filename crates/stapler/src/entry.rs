@@ -1,0 +1,315 @@
+//! What is kept of a certificate: as little as a refresh needs, since there may be a hundred thousand.
+//!
+//! Not its DER, but its serial number and fingerprint; issuer and responders are shared with all
+//! certificates that have the same. The staple that is handed out stands in a slot that is read
+//! without a lock; everything else is the worker's.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwapOption, Guard};
+use certstatus::message::CertStatus;
+use certstatus::{Certificate, Error, Issuer, VerifiedResponse};
+use rustls_pki_types::UnixTime;
+use tokio::sync::Notify;
+
+use crate::Fingerprint;
+use crate::schedule::Life;
+
+/// A certificate that is kept stapled.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: Fingerprint,
+    pub(crate) label: Option<Box<str>>,
+    pub(crate) serial_number: Box<[u8]>,
+    /// The last second in which the certificate is valid.
+    pub(crate) not_after: UnixTime,
+    pub(crate) must_staple: bool,
+    pub(crate) seed: u64,
+    /// The newest verified statement about the certificate, be it fit to be stapled or not.
+    statement: ArcSwapOption<VerifiedResponse>,
+    /// Counts what was put into the slot; 0 when nothing ever was.
+    version: AtomicU64,
+    /// Whether the first attempt has come to an end.
+    settled: AtomicBool,
+    removed: AtomicBool,
+    /// Told whenever `version`, `settled` or `removed` changes.
+    changed: Notify,
+    state: Mutex<State>,
+}
+
+/// What only the worker and snapshots look at.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) source: Source,
+    pub(crate) phase: Phase,
+    /// Which of the responders is to be asked next.
+    pub(crate) responder: u16,
+    /// Whether the one alarm for this staple's end was given.
+    pub(crate) alarmed: bool,
+    pub(crate) failures: u32,
+    pub(crate) attempted: Option<UnixTime>,
+    /// When the next attempt is due.
+    pub(crate) next: UnixTime,
+    /// When the worker looks at the certificate again; what the timer queue has of it.
+    pub(crate) wake: Option<UnixTime>,
+    pub(crate) fresh_until: Option<UnixTime>,
+    /// The entity tag of what is in the slot.
+    pub(crate) etag: Option<Box<str>>,
+    /// A verified response whose time is still to come.
+    pub(crate) upcoming: Option<Arc<VerifiedResponse>>,
+    /// What went wrong in the last attempt that failed; `None` after one that did not.
+    pub(crate) error: Option<Box<str>>,
+}
+
+/// From whom a response comes.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// The issuer is not in the chain: it has to be fetched first. The DER of the certificate is kept
+    /// until then.
+    Unresolved(Arc<Unresolved>),
+    /// Issuer and responders.
+    Known(Arc<Origin>),
+}
+
+/// A certificate whose issuer is still to be found.
+#[derive(Debug)]
+pub(crate) struct Unresolved {
+    pub(crate) certificate: Box<[u8]>,
+    pub(crate) responders: Box<[Arc<Responder>]>,
+}
+
+/// Issuer and responders of certificates.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) issuer: Arc<IssuerCertificate>,
+    pub(crate) responders: Box<[Arc<Responder>]>,
+}
+
+/// A responder: one value for each address.
+#[derive(Debug)]
+pub(crate) struct Responder {
+    pub(crate) url: Box<str>,
+    /// Its place among all responders of this stapler.
+    pub(crate) index: usize,
+}
+
+/// The certificate of an issuer, which could be read when this was made.
+#[derive(Debug)]
+pub(crate) struct IssuerCertificate {
+    der: Box<[u8]>,
+    /// Its subject, for people.
+    pub(crate) name: String,
+}
+
+impl IssuerCertificate {
+    pub(crate) fn new(certificate: &Certificate<'_>) -> Self {
+        Self { der: certificate.der().into(), name: certificate.subject().to_string() }
+    }
+
+    /// The issuer. Reading it again takes a microsecond; keeping what was read would borrow.
+    pub(crate) fn issuer(&self) -> Result<Issuer<'_>, Error> {
+        Certificate::parse(&self.der).map(|certificate| Issuer::from_certificate(&certificate))
+    }
+}
+
+/// What the worker is doing about a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It waits for its place among those that are loaded from the store.
+    Loading,
+    /// Nothing, until the next attempt is due.
+    Idle,
+    /// It waits for its responder.
+    Waiting,
+    /// A responder is being asked.
+    Asking,
+    /// Nothing any more: it names no responder, or has expired.
+    Resting,
+}
+
+/// What became of a response that was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offered {
+    /// It is the newest statement now.
+    Published,
+    /// It is kept until its time has come.
+    Upcoming,
+    /// What is there is as new, or better.
+    NotNewer,
+}
+
+/// The facts of a new entry.
+#[derive(Debug)]
+pub(crate) struct NewEntry<'a> {
+    pub(crate) certificate: &'a Certificate<'a>,
+    pub(crate) label: Option<Box<str>>,
+    pub(crate) source: Source,
+    pub(crate) seed: u64,
+    pub(crate) now: UnixTime,
+}
+
+impl Entry {
+    pub(crate) fn new(new: NewEntry<'_>) -> Self {
+        let NewEntry { certificate, label, source, seed, now } = new;
+        Self {
+            id: Fingerprint::of(certificate.der()),
+            label,
+            serial_number: certificate.serial_number().into(),
+            not_after: certificate.not_after(),
+            // An extension that cannot be read may have been the mark.
+            must_staple: certificate.must_staple().unwrap_or(true),
+            seed,
+            statement: ArcSwapOption::empty(),
+            version: AtomicU64::new(0),
+            settled: AtomicBool::new(false),
+            removed: AtomicBool::new(false),
+            changed: Notify::new(),
+            state: Mutex::new(State {
+                source,
+                phase: Phase::Loading,
+                responder: 0,
+                alarmed: false,
+                failures: 0,
+                attempted: None,
+                next: now,
+                wake: None,
+                fresh_until: None,
+                etag: None,
+                upcoming: None,
+                error: None,
+            }),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest statement, whatever it says and whether it holds or not.
+    pub(crate) fn statement(&self) -> Guard<Option<Arc<VerifiedResponse>>> {
+        self.statement.load()
+    }
+
+    /// Offers a verified response: what is newer takes the place of what is older, but a staple that
+    /// holds stays while the new one's time is still to come, or while the responder says that it
+    /// does not know the certificate.
+    pub(crate) fn offer(&self, response: VerifiedResponse, now: UnixTime) -> Offered {
+        let current = self.statement.load();
+        if let Some(current) = current.as_ref().filter(|c| c.is_current(now) && now < c.expires()) {
+            let rank = |r: &VerifiedResponse| (r.this_update(), r.expires());
+            let same = current.status() == response.status();
+            if rank(&response) < rank(current) || same && rank(&response) == rank(current) {
+                return Offered::NotNewer;
+            }
+            if is_staple(current, now) {
+                match response.status() {
+                    CertStatus::Unknown => return Offered::NotNewer,
+                    CertStatus::Good if begins(&response) > now => {
+                        self.state().upcoming = Some(Arc::new(response));
+                        return Offered::Upcoming;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.put(Some(Arc::new(response)));
+        Offered::Published
+    }
+
+    /// Puts the response whose time has come into the slot.
+    pub(crate) fn promote(&self, now: UnixTime) -> bool {
+        let mut state = self.state();
+        let due = state.upcoming.as_ref().is_some_and(|response| begins(response) <= now);
+        let Some(response) = state.upcoming.take_if(|_| due) else { return false };
+        state.alarmed = false;
+        drop(state);
+        self.put(Some(response));
+        true
+    }
+
+    /// Empties the slot.
+    pub(crate) fn clear(&self) {
+        self.put(None);
+    }
+
+    fn put(&self, statement: Option<Arc<VerifiedResponse>>) {
+        self.statement.store(statement);
+        self.version.fetch_add(1, Ordering::Release);
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn settle(&self) {
+        if !self.settled.swap(true, Ordering::AcqRel) {
+            self.changed.notify_waiters();
+        }
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire) || self.is_removed()
+    }
+
+    pub(crate) fn mark_removed(&self) {
+        self.removed.store(true, Ordering::Release);
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Acquire)
+    }
+
+    /// Waits until `done` says so; it is asked again at every change.
+    pub(crate) async fn wait_until(&self, done: impl Fn(&Self) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            if done(self) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// The issuer's name, if it is known.
+    pub(crate) fn issuer_name(&self) -> Option<String> {
+        match &self.state().source {
+            Source::Known(origin) => Some(origin.issuer.name.clone()),
+            Source::Unresolved(_) => None,
+        }
+    }
+}
+
+impl Source {
+    pub(crate) fn responders(&self) -> &[Arc<Responder>] {
+        match self {
+            Self::Unresolved(unresolved) => &unresolved.responders,
+            Self::Known(origin) => &origin.responders,
+        }
+    }
+}
+
+/// Whether the response may be stapled at `now` to a client without any tolerance, its status apart.
+pub(crate) fn holds(response: &VerifiedResponse, now: UnixTime) -> bool {
+    response.is_current(now) && begins(response) <= now && now < response.expires()
+}
+
+/// Whether it holds, and says that the certificate is good.
+pub(crate) fn is_staple(response: &VerifiedResponse, now: UnixTime) -> bool {
+    response.status() == CertStatus::Good && holds(response, now)
+}
+
+/// The first second in which a client without any tolerance accepts the response.
+pub(crate) fn begins(response: &VerifiedResponse) -> UnixTime {
+    response.this_update().max(response.produced_at())
+}
+
+/// The life of a response, for the schedule.
+pub(crate) fn life(response: &VerifiedResponse) -> Life {
+    Life { this_update: response.this_update(), expires: response.expires() }
+}

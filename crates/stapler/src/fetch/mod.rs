@@ -1,0 +1,17 @@
+//! Asking responders: bytes over HTTP, and what they are worth.
+//!
+//! `http` moves bytes; [`ask`] and [`fetch_status`] make a question of a certificate and verify what
+//! comes back; [`find_issuer`] and [`fetch_issuer`] tell who issued a certificate. When to ask is for
+//! [`schedule`](crate::schedule).
+
+mod caching;
+mod certs_only;
+mod http;
+mod issuer;
+mod query;
+mod transport;
+
+pub use http::{DEFAULT_TIMEOUT, Http, HttpBuilder, HttpError};
+pub use issuer::{IssuerError, fetch_issuer, find_issuer};
+pub use query::{Attempt, AttemptError, Fetched, NonceMode, Query, Reply, ask, fetch_status};
+pub use transport::{Answer, Caching, Content, Method, Question, Transport};

@@ -1,0 +1,243 @@
+//! Who may ask a responder, and when: so many at a time, so many a second, and while it is in trouble
+//! one alone, after a pause.
+//!
+//! One gate stands before each responder. A hundred thousand certificates behind a responder that
+//! fails are then one question now and then, and when it answers again all get their turn, the most
+//! urgent first.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+use tokio::time::Instant;
+
+use crate::entry::Entry;
+use crate::schedule;
+
+/// Failures in a row after which a responder counts as being in trouble. A lost packet is none.
+const TROUBLE: u32 = 3;
+
+/// How much may be asked of one responder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResponderLimits {
+    /// Requests at the same time; 8 by default, and at least one. Responders are fast; this is what
+    /// a browser opens to one host, rounded up.
+    pub concurrent: usize,
+    /// Requests a second; 50 by default, and at least one. At this rate 100,000 certificates without
+    /// any staple have theirs in 34 minutes, and refreshes of four-day responses need less than one
+    /// a second.
+    pub per_second: u32,
+}
+
+impl Default for ResponderLimits {
+    fn default() -> Self {
+        Self { concurrent: 8, per_second: 50 }
+    }
+}
+
+impl ResponderLimits {
+    /// Limits of that many requests at the same time, and a second.
+    pub fn new(concurrent: usize, per_second: u32) -> Self {
+        Self { concurrent: concurrent.max(1), per_second: per_second.max(1) }
+    }
+
+    fn pace(&self) -> Duration {
+        Duration::from_secs(1) / self.per_second.max(1)
+    }
+}
+
+/// Whether a request may be sent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Now,
+    /// Not before that instant.
+    From(Instant),
+    /// Not before another request has come to its end.
+    Full,
+}
+
+/// The gate before one responder.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    limits: ResponderLimits,
+    in_flight: usize,
+    /// When the next request may start, by the rate.
+    next_start: Instant,
+    failures: u32,
+    failed_at: Instant,
+    /// How long after the last failure the responder is left alone.
+    pause: Duration,
+    waiting: BinaryHeap<Waiting>,
+}
+
+impl Gate {
+    pub(crate) fn new(limits: ResponderLimits) -> Self {
+        let now = Instant::now();
+        Self {
+            limits,
+            in_flight: 0,
+            next_start: now,
+            failures: 0,
+            failed_at: now,
+            pause: Duration::ZERO,
+            waiting: BinaryHeap::new(),
+        }
+    }
+
+    /// Whether the responder is in trouble.
+    pub(crate) fn is_troubled(&self) -> bool {
+        self.failures >= TROUBLE
+    }
+
+    pub(crate) fn admits(&self, now: Instant) -> Admission {
+        let concurrent = if self.is_troubled() { 1 } else { self.limits.concurrent.max(1) };
+        if self.in_flight >= concurrent {
+            return Admission::Full;
+        }
+        let open = if self.is_troubled() { self.failed_at + self.pause } else { self.next_start };
+        if open <= now { Admission::Now } else { Admission::From(open) }
+    }
+
+    /// A request starts.
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.in_flight += 1;
+        // Time that was not used is not saved up.
+        self.next_start = self.next_start.max(now) + self.limits.pace();
+    }
+
+    /// A request has ended. `outage` tells whether the responder itself is in trouble, and for how
+    /// long it wants to be left alone.
+    pub(crate) fn end(&mut self, now: Instant, outage: Option<Duration>, seed: u64) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        match outage {
+            Some(asked_for) => {
+                self.failures = self.failures.saturating_add(1);
+                self.failed_at = now;
+                let failures = (self.failures + 1).saturating_sub(TROUBLE);
+                let pause = schedule::backoff(failures.max(1), seed);
+                self.pause = pause.max(asked_for.min(schedule::MAX_BACKOFF));
+                if let Some(most_urgent) = self.waiting.peek() {
+                    self.pause = self.pause.min(most_urgent.patience);
+                }
+            }
+            None => self.failures = 0,
+        }
+    }
+
+    /// A certificate waits until the gate opens for it; its staple, if it has one, ends in `left`.
+    pub(crate) fn wait(&mut self, entry: Arc<Entry>, expires: Option<UnixTime>, left: Duration) {
+        // As in the schedule of a single certificate: the nearer the end, the sooner.
+        let patience = match expires {
+            Some(_) => (left / 4).max(schedule::MIN_PAUSE),
+            None => schedule::MAX_BACKOFF,
+        };
+        self.pause = self.pause.min(patience);
+        self.waiting.push(Waiting { expires, patience, entry });
+    }
+
+    /// The most urgent of those that wait.
+    pub(crate) fn next_waiting(&mut self) -> Option<Arc<Entry>> {
+        self.waiting.pop().map(|waiting| waiting.entry)
+    }
+
+    /// All that wait, in no order.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.waiting.iter().map(|waiting| &waiting.entry)
+    }
+
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+/// A certificate that waits. The greatest is the most urgent: without a staple, and a must-staple one
+/// first; then the one whose staple ends first.
+#[derive(Debug)]
+struct Waiting {
+    expires: Option<UnixTime>,
+    patience: Duration,
+    entry: Arc<Entry>,
+}
+
+impl Waiting {
+    fn rank(&self) -> (Option<UnixTime>, bool) {
+        (self.expires, !self.entry.must_staple)
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.rank().cmp(&self.rank())
+    }
+}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl Eq for Waiting {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_are_counted_and_paced() {
+        let mut gate = Gate::new(ResponderLimits::new(2, 10));
+        let now = Instant::now();
+        assert_eq!(gate.admits(now), Admission::Now);
+        gate.start(now);
+        assert_eq!(gate.admits(now), Admission::From(now + Duration::from_millis(100)));
+        let now = now + Duration::from_secs(5);
+        gate.start(now);
+        assert_eq!(gate.admits(now), Admission::Full);
+        gate.end(now, None, 0);
+        assert_eq!(gate.admits(now), Admission::From(now + Duration::from_millis(100)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_responder_in_trouble_is_asked_one_question_at_a_time() {
+        let mut gate = Gate::new(ResponderLimits::new(8, 1000));
+        let start = Instant::now();
+        for _ in 0..3 {
+            gate.start(start);
+        }
+        for _ in 0..3 {
+            gate.end(start, Some(Duration::ZERO), 0);
+        }
+        assert!(gate.is_troubled());
+        assert!(matches!(gate.admits(start), Admission::From(at) if at > after(start, 20)));
+        let probe = after(start, 60);
+        assert_eq!(gate.admits(probe), Admission::Now);
+        gate.start(probe);
+        assert_eq!(gate.admits(after(probe, 3600)), Admission::Full);
+        gate.end(probe, None, 0);
+        assert_eq!(gate.admits(after(probe, 1)), Admission::Now);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_responder_that_asks_for_a_pause_gets_it() {
+        let mut gate = Gate::new(ResponderLimits::default());
+        let start = Instant::now();
+        for _ in 0..3 {
+            gate.start(start);
+            gate.end(start, Some(Duration::from_secs(600)), 0);
+        }
+        assert_eq!(gate.admits(start), Admission::From(after(start, 600)));
+    }
+}

@@ -1,0 +1,251 @@
+//! The work that waits for others: loading a response from the store, asking one responder once.
+//!
+//! A job publishes what it verifies by itself, so that handshakes have it at once, and tells the
+//! worker what became of it. It decides nothing about what comes next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use certstatus::message::CertStatus;
+use certstatus::{Certificate, Error, Stage, VerifiedResponse};
+use tokio::time::Instant;
+
+use crate::entry::{Entry, Offered, Origin, Source};
+use crate::event::EventKind;
+use crate::fetch::{self, AttemptError, Caching, HttpError, Query, Reply};
+use crate::metrics;
+use crate::shared::Shared;
+use crate::store::Lease;
+
+/// For how long a lease is taken: longer than asking one responder takes. It is also what the death
+/// of a member costs the others.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// What became of asking a responder.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// It gave a verified statement.
+    Answered { status: CertStatus, offered: Offered, caching: Caching },
+    /// It has nothing but what is there already.
+    NotModified(Caching),
+    /// Another member had saved a newer response in the meantime; nobody was asked.
+    TakenOver,
+    /// Another member is asking; look again after that time.
+    LeftToOthers(Duration),
+    /// It did not serve.
+    Failed {
+        reason: String,
+        /// Whether the responder as a whole is in trouble.
+        outage: bool,
+        retry_after: Option<Duration>,
+    },
+}
+
+/// Loads what the store has of a certificate and publishes it if it verifies. Returns whether it was
+/// published.
+pub(crate) async fn load(shared: &Shared, entry: &Entry) -> bool {
+    let origin = match &entry.state().source {
+        Source::Known(origin) => Arc::clone(origin),
+        // Without an issuer nothing can be verified.
+        Source::Unresolved(_) => return false,
+    };
+    let stored = match shared.store.load(&entry.id).await {
+        Ok(Some(stored)) => stored,
+        Ok(None) => return false,
+        Err(error) => {
+            store_failed(shared, entry, &error);
+            return false;
+        }
+    };
+    match verify_stored(shared, entry, &origin, &stored) {
+        Ok(response) => {
+            let now = shared.clock.now();
+            let response_shown = response.clone();
+            // What was saved before it was revoked is not here any more; what is unknown never was.
+            if entry.is_removed() || entry.offer(response, now) != Offered::Published {
+                return false;
+            }
+            let response = Arc::new(response_shown);
+            shared.tell(entry, EventKind::Stapled { response, responder: None });
+            true
+        }
+        // It has expired while nobody was here. That is no damage: a fetch replaces it.
+        Err(error) if error.stage() == Stage::Time => false,
+        Err(error) => {
+            set_aside(shared, entry, &error).await;
+            false
+        }
+    }
+}
+
+fn verify_stored(
+    shared: &Shared,
+    entry: &Entry,
+    origin: &Origin,
+    stored: &[u8],
+) -> Result<VerifiedResponse, Error> {
+    let issuer = origin.issuer.issuer()?;
+    let now = shared.clock.now();
+    shared.verifier().verify_serial(stored, &entry.serial_number, &issuer, now)
+}
+
+async fn set_aside(shared: &Shared, entry: &Entry, error: &Error) {
+    match shared.store.set_aside(&entry.id).await {
+        Ok(place) => {
+            let place = place.map(Into::into);
+            let reason = error.to_string().into();
+            shared.tell(entry, EventKind::SetAside { reason, place });
+        }
+        Err(error) => store_failed(shared, entry, &error),
+    }
+}
+
+pub(crate) fn store_failed(shared: &Shared, entry: &Entry, error: &crate::StoreError) {
+    shared.tell(entry, EventKind::StoreFailed { reason: error.to_string().into() });
+}
+
+/// Asks the responder at that place, under a lease where the store is shared.
+pub(crate) async fn ask(shared: &Shared, entry: &Entry, responder: usize) -> Asked {
+    if shared.store.is_shared() {
+        if load(shared, entry).await {
+            return Asked::TakenOver;
+        }
+        match shared.store.acquire(&entry.id, LEASE).await {
+            Ok(Lease::Granted) => metrics::lease("granted"),
+            Ok(Lease::Held { retry }) => {
+                metrics::lease("held");
+                return Asked::LeftToOthers(retry);
+            }
+            // Without the store each member is on its own.
+            Err(error) => {
+                metrics::lease("failed");
+                store_failed(shared, entry, &error);
+            }
+        }
+    }
+    let origin = match resolve(shared, entry).await {
+        Ok(origin) => origin,
+        Err(reason) => return Asked::Failed { reason, outage: false, retry_after: None },
+    };
+    let Some(responder) = origin.responders.get(responder) else {
+        let reason = "the certificate names no responder".to_owned();
+        return Asked::Failed { reason, outage: false, retry_after: None };
+    };
+    ask_one(shared, entry, &origin, &responder.url).await
+}
+
+async fn ask_one(shared: &Shared, entry: &Entry, origin: &Origin, url: &str) -> Asked {
+    let issuer = match origin.issuer.issuer() {
+        Ok(issuer) => issuer,
+        Err(e) => {
+            return Asked::Failed { reason: e.to_string(), outage: false, retry_after: None };
+        }
+    };
+    let etag = entry.state().etag.clone();
+    let query = Query {
+        serial_number: &entry.serial_number,
+        issuer: &issuer,
+        provider: &shared.provider,
+        post: shared.post,
+        nonce: shared.nonce,
+        freshness: shared.freshness,
+        etag: etag.as_deref(),
+        now: shared.clock.now(),
+    };
+    let begun = Instant::now();
+    let reply = fetch::ask(&*shared.transport, &query, url).await;
+    metrics::fetched(url, outcome_name(&reply), begun.elapsed());
+    match reply {
+        Ok(Reply::Fetched(fetched)) => {
+            publish(shared, entry, fetched.verified, fetched.caching, url).await
+        }
+        Ok(Reply::NotModified(caching)) => Asked::NotModified(caching),
+        Err(error) => {
+            let reason = error.describe(url);
+            match error {
+                AttemptError::Http(error) => Asked::Failed {
+                    reason,
+                    outage: error.is_outage(),
+                    retry_after: error.retry_after(),
+                },
+                _ => Asked::Failed { reason, outage: false, retry_after: None },
+            }
+        }
+    }
+}
+
+fn outcome_name(reply: &Result<Reply, AttemptError>) -> &'static str {
+    match reply {
+        Ok(Reply::Fetched(fetched)) => match fetched.verified.status() {
+            CertStatus::Good => "good",
+            CertStatus::Revoked(_) => "revoked",
+            CertStatus::Unknown => "unknown",
+        },
+        Ok(Reply::NotModified(_)) => "not_modified",
+        Err(AttemptError::Http(HttpError::Timeout { .. })) => "timeout",
+        Err(AttemptError::Http(_) | AttemptError::NoRandomness) => "unreachable",
+        Err(AttemptError::Untrusted { error: Error::Unsuccessful(_), .. }) => "refused",
+        Err(AttemptError::Untrusted { .. }) => "untrusted",
+    }
+}
+
+async fn publish(
+    shared: &Shared,
+    entry: &Entry,
+    response: VerifiedResponse,
+    caching: Caching,
+    url: &str,
+) -> Asked {
+    let now = shared.clock.now();
+    let status = response.status();
+    if response.expires() <= now {
+        let reason = format!("{url}: the response expires with its arrival");
+        return Asked::Failed { reason, outage: false, retry_after: None };
+    }
+    if entry.is_removed() {
+        return Asked::Answered { status, offered: Offered::NotNewer, caching };
+    }
+    let offered = entry.offer(response.clone(), now);
+    if offered != Offered::NotNewer {
+        keep(shared, entry, &response).await;
+    }
+    if offered == Offered::Published {
+        let response = Arc::new(response);
+        let kind = match status {
+            CertStatus::Good => EventKind::Stapled { response, responder: Some(url.into()) },
+            CertStatus::Revoked(_) => EventKind::Revoked { response },
+            CertStatus::Unknown => return Asked::Answered { status, offered, caching },
+        };
+        shared.tell(entry, kind);
+    }
+    Asked::Answered { status, offered, caching }
+}
+
+/// Puts a response into the store, or drops the one there: what lies in the store may be read by a
+/// server that staples whatever it finds.
+async fn keep(shared: &Shared, entry: &Entry, response: &VerifiedResponse) {
+    let kept = if response.status() == CertStatus::Good || shared.any_status {
+        shared.store.save(&entry.id, response).await
+    } else {
+        shared.store.remove(&entry.id).await
+    };
+    if let Err(error) = kept {
+        store_failed(shared, entry, &error);
+    }
+}
+
+/// Issuer and responders of the certificate; the issuer is fetched if it is not known yet.
+async fn resolve(shared: &Shared, entry: &Entry) -> Result<Arc<Origin>, String> {
+    let unresolved = match &entry.state().source {
+        Source::Known(origin) => return Ok(Arc::clone(origin)),
+        Source::Unresolved(unresolved) => Arc::clone(unresolved),
+    };
+    let certificate = Certificate::parse(&unresolved.certificate).map_err(|e| e.to_string())?;
+    let (issuer, _) = fetch::fetch_issuer(&*shared.transport, &certificate, shared.algorithms())
+        .await
+        .map_err(|e| e.to_string())?;
+    let issuer = Certificate::parse(&issuer).map_err(|e| e.to_string())?;
+    let origin = shared.known().origin(&issuer, unresolved.responders.clone());
+    entry.state().source = Source::Known(Arc::clone(&origin));
+    Ok(origin)
+}

@@ -1,0 +1,161 @@
+//! What handles, jobs and the worker share: how staples are come by, and the table of certificates.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use certstatus::{Certificate, Freshness, Verifier};
+use rustls::crypto::CryptoProvider;
+use rustls_pki_types::SignatureVerificationAlgorithm;
+
+use crate::Fingerprint;
+use crate::clock::Clock;
+use crate::entry::{Entry, IssuerCertificate, Origin, Responder};
+use crate::event::{Event, EventKind, Severity};
+use crate::fetch::{NonceMode, Transport};
+use crate::store::Store;
+
+/// What an observer of events is.
+pub(crate) type OnEvent = dyn Fn(&Event) + Send + Sync;
+
+pub(crate) struct Shared {
+    pub(crate) provider: Arc<CryptoProvider>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) freshness: Freshness,
+    pub(crate) nonce: NonceMode,
+    pub(crate) post: bool,
+    pub(crate) any_status: bool,
+    /// Addresses of responders, and what is asked in their place.
+    pub(crate) overrides: HashMap<String, String>,
+    pub(crate) on_event: Option<Box<OnEvent>>,
+    /// Sets this process apart from the other members of its fleet.
+    pub(crate) member: std::hash::RandomState,
+    pub(crate) index: papaya::HashMap<Fingerprint, Arc<Entry>>,
+    pub(crate) known: Mutex<Known>,
+}
+
+/// What many certificates have in common, each once.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    responders: HashMap<Box<str>, Arc<Responder>>,
+    issuers: HashMap<Fingerprint, Weak<IssuerCertificate>>,
+    origins: HashMap<(Fingerprint, Box<[usize]>), Weak<Origin>>,
+}
+
+impl Known {
+    pub(crate) fn responder(&mut self, url: &str) -> Arc<Responder> {
+        if let Some(known) = self.responders.get(url) {
+            return Arc::clone(known);
+        }
+        let index = self.responders.len();
+        let responder = Arc::new(Responder { url: url.into(), index });
+        self.responders.insert(url.into(), Arc::clone(&responder));
+        responder
+    }
+
+    pub(crate) fn origin(
+        &mut self,
+        issuer: &Certificate<'_>,
+        responders: Box<[Arc<Responder>]>,
+    ) -> Arc<Origin> {
+        let id = Fingerprint::of(issuer.der());
+        let key = (id, responders.iter().map(|responder| responder.index).collect());
+        if let Some(known) = self.origins.get(&key).and_then(Weak::upgrade) {
+            return known;
+        }
+        let issuer = self.issuers.get(&id).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let made = Arc::new(IssuerCertificate::new(issuer));
+            self.issuers.insert(id, Arc::downgrade(&made));
+            made
+        });
+        // As new ones come, those that nobody uses any more go.
+        self.issuers.retain(|_, issuer| issuer.strong_count() > 0);
+        self.origins.retain(|_, origin| origin.strong_count() > 0);
+        let origin = Arc::new(Origin { issuer, responders });
+        self.origins.insert(key, Arc::downgrade(&origin));
+        origin
+    }
+}
+
+impl Shared {
+    pub(crate) fn algorithms(&self) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
+        self.provider.signature_verification_algorithms.all
+    }
+
+    pub(crate) fn verifier(&self) -> Verifier<'static> {
+        Verifier::new(self.algorithms()).freshness(self.freshness)
+    }
+
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The seed of a certificate in this process.
+    pub(crate) fn seed(&self, id: &Fingerprint) -> u64 {
+        self.member.hash_one(id)
+    }
+
+    /// The responders to ask for these addresses.
+    pub(crate) fn responders<'a>(
+        &self,
+        urls: impl Iterator<Item = &'a str>,
+    ) -> Box<[Arc<Responder>]> {
+        let mut known = self.known();
+        urls.map(|url| self.overrides.get(url).map_or(url, String::as_str))
+            .filter(|url| !url.is_empty())
+            .map(|url| known.responder(url))
+            .collect()
+    }
+
+    /// Tells that something happened.
+    pub(crate) fn tell(&self, entry: &Entry, kind: EventKind) {
+        let event = Event {
+            certificate: entry.id,
+            label: entry.label.clone(),
+            serial: certstatus::hex(&entry.serial_number),
+            must_staple: entry.must_staple,
+            at: self.clock.now(),
+            kind,
+        };
+        trace(entry, &event);
+        if let Some(on_event) = &self.on_event {
+            on_event(&event);
+        }
+    }
+}
+
+fn trace(entry: &Entry, event: &Event) {
+    let outcome = event.name();
+    let Event { serial, kind, .. } = event;
+    let label = event.label.as_deref().unwrap_or_default();
+    let issuer = entry.issuer_name().unwrap_or_default();
+    let left = entry
+        .statement()
+        .as_ref()
+        .map_or(0, |statement| statement.expires().as_secs().saturating_sub(event.at.as_secs()));
+    match event.severity() {
+        Severity::Info => {
+            tracing::info!(label, serial, issuer, outcome, time_left = left, "{kind}");
+        }
+        Severity::Warning => {
+            tracing::warn!(label, serial, issuer, outcome, time_left = left, "{kind}");
+        }
+        Severity::Alert => {
+            tracing::error!(label, serial, issuer, outcome, time_left = left, "{kind}");
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("clock", &self.clock)
+            .field("transport", &self.transport)
+            .field("store", &self.store)
+            .field("certificates", &self.index.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,161 @@
+//! Days of a staple's life in seconds: the fault catalogue, outages, revocation, clocks.
+
+use certstatus_lab::{Effect, Fault};
+use certstatus_stapler::{EventKind, Severity, StapleState};
+
+use crate::support::{DAY, Diary, HOUR, Net, add, seconds, strict_client};
+
+/// Whatever the responder does for days, nothing is stapled that a strict client would refuse, and
+/// while it does so for less than half a life, there is always a staple.
+#[tokio::test(start_paused = true)]
+async fn no_fault_ever_reaches_a_strict_client_or_a_gap() {
+    let life = 4 * HOUR;
+    for fault in Fault::ALL {
+        let net = Net::new(life);
+        let leaf = net.leaf("www.example.org");
+        let stapler = net.stapler().start().unwrap();
+        let handle = add(&stapler, &leaf).await;
+        // The worst moment there is for an outage: just before the refresh.
+        let refresh = handle.snapshot().next_attempt.unwrap();
+        while net.now().as_secs() + 1 < refresh.as_secs() {
+            tokio::time::sleep(seconds(1)).await;
+        }
+        net.set_fault(Some(fault));
+        let begun = net.since();
+        while net.since() < begun + life / 2 - 1 {
+            let stapled = strict_client(&handle, &leaf, net.now());
+            match fault.effect() {
+                // The certificate is revoked: from then on nothing is stapled.
+                Effect::Revoked => assert_ne!(stapled, Some(false), "{fault}"),
+                _ => assert_eq!(stapled, Some(true), "{fault} after {} s", net.since() - begun),
+            }
+            tokio::time::sleep(seconds(7)).await;
+        }
+        net.set_fault(None);
+        while net.since() < begun + 3 * life {
+            let stapled = strict_client(&handle, &leaf, net.now());
+            let gap = fault.effect() == Effect::Revoked;
+            assert!(stapled == Some(true) || gap && stapled.is_none(), "{fault}: {stapled:?}");
+            tokio::time::sleep(seconds(31)).await;
+        }
+        assert_eq!(strict_client(&handle, &leaf, net.now()), Some(true), "{fault}: recovered");
+    }
+}
+
+/// A responder that fails from the beginning and for days: never anything wrong, and a staple soon
+/// after it recovers.
+#[tokio::test(start_paused = true)]
+async fn a_responder_that_fails_from_the_beginning() {
+    for fault in Fault::ALL {
+        let net = Net::new(4 * DAY);
+        let leaf = net.leaf("www.example.org");
+        let stapler = net.stapler().start().unwrap();
+        net.set_fault(Some(fault));
+        let handle = add(&stapler, &leaf).await;
+        for _ in 0..100 {
+            assert_ne!(strict_client(&handle, &leaf, net.now()), Some(false), "{fault}");
+            tokio::time::sleep(seconds(DAY / 50)).await;
+        }
+        let (trusted, revoked) =
+            (fault.effect() == Effect::Trusted, fault.effect() == Effect::Revoked);
+        // No nonce was sent, so that none is missed.
+        let nonce = matches!(fault, Fault::NonceMissing | Fault::NonceMismatch);
+        assert_eq!(handle.current().is_some(), trusted || nonce, "{fault}");
+        net.set_fault(None);
+        tokio::time::sleep(seconds(if revoked { 2 * DAY } else { 2 * HOUR })).await;
+        assert_eq!(strict_client(&handle, &leaf, net.now()), Some(true), "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn responses_of_minutes_are_stapled_without_a_gap() {
+    for life in [30, 60, 300, 600] {
+        let net = Net::new(life);
+        let leaf = net.leaf("www.example.org");
+        let stapler = net.stapler().start().unwrap();
+        let handle = add(&stapler, &leaf).await;
+        while net.since() < 20 * life {
+            assert_eq!(strict_client(&handle, &leaf, net.now()), Some(true), "{life}");
+            tokio::time::sleep(seconds(1)).await;
+        }
+        let asked = net.asked();
+        assert!((40..60).contains(&asked), "{life}: {asked} times in 20 lives");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_certificate_is_told_of_and_stapled_no_more() {
+    let (net, diary) = (Net::new(4 * HOUR), Diary::default());
+    let leaf = net.leaf("www.example.org");
+    let stapler = net.stapler().on_event(diary.observer()).start().unwrap();
+    let handle = add(&stapler, &leaf).await;
+    let version = handle.version();
+    net.lab.revoke(&leaf, None);
+    assert!(handle.changed(version).await > version);
+    assert!(net.since() < 2 * HOUR, "at the refresh");
+    assert_eq!((handle.current(), handle.state()), (None, StapleState::Revoked));
+    assert_eq!(diary.names(), ["stapled", "revoked"]);
+    assert_eq!(diary.events()[1].severity(), Severity::Alert);
+    // A hold that is lifted.
+    net.lab.reinstate(&leaf);
+    handle.changed(handle.version()).await;
+    assert_eq!(handle.state(), StapleState::Good);
+}
+
+#[tokio::test(start_paused = true)]
+async fn revoked_is_stapled_when_told() {
+    let net = Net::new(4 * HOUR);
+    let leaf = net.leaf("www.example.org");
+    net.lab.revoke(&leaf, None);
+    let stapler = net.stapler().staple_any_status().start().unwrap();
+    let handle = add(&stapler, &leaf).await;
+    assert!(handle.current().is_some());
+    assert_eq!(handle.state(), StapleState::Revoked);
+}
+
+/// Right after issuance the responder may not know the certificate.
+#[tokio::test(start_paused = true)]
+async fn unknown_is_told_of_and_recovers() {
+    let (net, diary) = (Net::new(4 * HOUR), Diary::default());
+    let leaf = net.leaf("www.example.org");
+    net.lab.forget(&leaf);
+    let stapler = net.stapler().on_event(diary.observer()).start().unwrap();
+    let handle = add(&stapler, &leaf).await;
+    assert_eq!((handle.current(), handle.state()), (None, StapleState::Unknown));
+    tokio::time::sleep(seconds(10)).await;
+    net.lab.reinstate(&leaf);
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!(handle.state(), StapleState::Good);
+    // And a good staple is kept while the responder has forgotten the certificate.
+    net.lab.forget(&leaf);
+    tokio::time::sleep(seconds(3 * HOUR)).await;
+    assert_eq!(handle.state(), StapleState::Good);
+    assert!(diary.names().iter().filter(|name| **name == "unknown").count() > 3);
+    tokio::time::sleep(seconds(2 * HOUR)).await;
+    assert_eq!((handle.current(), handle.state()), (None, StapleState::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_staple_that_runs_out_is_told_of_louder_where_it_must_be_there() {
+    for must_staple in [false, true] {
+        let (net, diary) = (Net::new(4 * HOUR), Diary::default());
+        let request = certstatus_lab::LeafRequest::new("www.example.org");
+        let request = if must_staple { request.must_staple() } else { request };
+        let leaf = net.lab.issue(request).unwrap();
+        let stapler = net.stapler().on_event(diary.observer()).start().unwrap();
+        let handle = add(&stapler, &leaf).await;
+        net.set_fault(Some(Fault::Http500));
+        tokio::time::sleep(seconds(3 * HOUR + HOUR / 2)).await;
+        assert!(handle.snapshot().at_risk && handle.current().is_some());
+        tokio::time::sleep(seconds(HOUR)).await;
+        let loud: Vec<_> = diary
+            .events()
+            .into_iter()
+            .filter(|e| matches!(e.kind, EventKind::RunningOut { .. } | EventKind::Expired { .. }))
+            .collect();
+        let names: Vec<_> = loud.iter().map(|event| event.name()).collect();
+        assert_eq!(names, ["running out", "expired"]);
+        let severity = if must_staple { Severity::Alert } else { Severity::Warning };
+        assert!(loud.iter().all(|event| event.severity() == severity), "{loud:?}");
+    }
+}

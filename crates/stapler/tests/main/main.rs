@@ -1,0 +1,7 @@
+//! The stapler against the lab: what it staples, when it asks, and what it survives.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod imc2018;
+mod life;
+mod responders;
+mod support;
