@@ -77,6 +77,7 @@ programs! {
     temporary_dh
     methods
     dup
+    security
 }
 
 /// The program that does what OpenSSL leaves undefined. It says nothing, and is to survive.

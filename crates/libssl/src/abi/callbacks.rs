@@ -5,7 +5,7 @@
 use std::ffi::{c_char, c_int, c_uchar, c_uint, c_void};
 
 use crate::abi::arguments::{Handle, Opaque};
-use crate::abi::objects::Ssl;
+use crate::abi::objects::{Ctx, Ssl};
 use crate::sys::libcrypto as ffi;
 
 /// `int (*)(SSL *, void *)`: `SSL_CTX_set_tlsext_status_cb(3)`.
@@ -36,6 +36,17 @@ pub(crate) type CertVerifyCb = unsafe extern "C" fn(*mut ffi::X509_STORE_CTX, *m
 pub(crate) type InfoCb = unsafe extern "C" fn(Handle<Ssl>, c_int, c_int);
 /// `SSL_CTX_keylog_cb_func`: `SSL_CTX_set_keylog_callback(3)`.
 pub(crate) type KeylogCb = unsafe extern "C" fn(Handle<Ssl>, *const c_char);
+/// `int (*)(const SSL *, const SSL_CTX *, int, int, int, void *, void *)`:
+/// `SSL_CTX_set_security_callback(3)`.
+pub(crate) type SecurityCb = unsafe extern "C" fn(
+    Handle<Ssl>,
+    Handle<Ctx>,
+    c_int,
+    c_int,
+    c_int,
+    *mut c_void,
+    *mut c_void,
+) -> c_int;
 
 /// The callbacks of a context; a connection has a copy of those that it takes over at `SSL_new`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +68,9 @@ pub(crate) struct Callbacks {
     pub(crate) cert: Option<CertCb>,
     pub(crate) cert_arg: Opaque,
     pub(crate) verify: VerifyCb,
+    /// None for the default one.
+    pub(crate) security: Option<SecurityCb>,
+    pub(crate) security_data: Opaque,
     pub(crate) info: Option<InfoCb>,
     pub(crate) passwd: ffi::pem_password_cb,
     pub(crate) passwd_arg: Opaque,

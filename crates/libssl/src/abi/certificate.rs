@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::abi::arguments::{Bytes, Handle, Text, int};
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
+use crate::abi::security::{Secured, judge_certificate};
 use crate::core::credentials::Credential;
 use crate::core::settings::Settings;
 use crate::sys::error;
@@ -80,6 +81,12 @@ impl Certificates {
 
     fn current_mut(&mut self) -> Option<&mut Slot> {
         self.slots.get_mut(self.current)
+    }
+
+    /// The current slot; as in OpenSSL that for RSA as long as none has been filled.
+    fn current_or_first(&mut self) -> &mut Slot {
+        let kind = self.current().map_or(Kind::Rsa, |slot| slot.kind);
+        self.slot_of(kind)
     }
 
     fn slot_of(&mut self, kind: Kind) -> &mut Slot {
@@ -164,7 +171,7 @@ fn fits(certificate: &Certificate, key: &Key) -> bool {
 }
 
 /// A context or a connection, for functions that exist for both.
-pub(crate) trait Holder {
+pub(crate) trait Holder: Secured {
     /// Changes the certificates, and the engine's credentials with them.
     fn change<T>(&self, change: impl FnOnce(&mut Certificates) -> T) -> T;
     /// The callback for passwords of key files, and its argument.
@@ -208,23 +215,27 @@ fn use_certificate(
     certificate: Option<Certificate>,
 ) -> c_int {
     match (holder, certificate) {
-        (Some(holder), Some(certificate)) => {
-            answer(function, holder.change(|c| c.use_certificate(certificate)))
-        }
+        (Some(holder), Some(certificate)) => answer(function, take(holder, certificate)),
         _ => answer(function, Err(error::PASSED_NULL_PARAMETER.into())),
     }
+}
+
+/// Takes a certificate that is secure enough.
+fn take(holder: &impl Holder, certificate: Certificate) -> Result<(), Refusal> {
+    judge_certificate(holder, &certificate, true)?;
+    holder.change(|certificates| certificates.use_certificate(certificate))
 }
 
 /// What reads an object from a file of a form.
 type Reader<T> = fn(&CStr, FileType, Password) -> Option<T>;
 
 /// Reads an object from a file and takes it.
-fn use_file<T>(
+fn use_file<H: Holder, T>(
     function: &'static CStr,
-    holder: Option<&impl Holder>,
+    holder: Option<&H>,
     (file, kind): (Text, c_int),
     read: Reader<T>,
-    take: fn(&mut Certificates, T) -> Result<(), Refusal>,
+    take: fn(&H, T) -> Result<(), Refusal>,
 ) -> c_int {
     let (Some(holder), Some(file)) = (holder, file.get()) else {
         return answer(function, Err(error::PASSED_NULL_PARAMETER.into()));
@@ -233,7 +244,7 @@ fn use_file<T>(
         return answer(function, Err(reasons::BAD_SSL_FILETYPE.into()));
     };
     match read(file, kind, holder.passwd()) {
-        Some(object) => answer(function, holder.change(|certificates| take(certificates, object))),
+        Some(object) => answer(function, take(holder, object)),
         None => answer(function, Err(pem::failure(kind).into())),
     }
 }
@@ -245,9 +256,11 @@ fn use_chain_file(function: &'static CStr, holder: Option<&impl Holder>, file: T
     let Some((certificate, chain)) = pem::chain(file, holder.passwd()) else {
         return answer(function, Err(pem::failure(FileType::Pem).into()));
     };
-    let outcome = holder.change(|certificates| {
-        certificates.use_certificate(certificate)?;
-        certificates.set_chain(Some(chain));
+    let outcome = take(holder, certificate).and_then(|()| {
+        for certificate in &chain {
+            judge_certificate(holder, certificate, false)?;
+        }
+        holder.change(|certificates| certificates.set_chain(Some(chain)));
         Ok(())
     });
     answer(function, outcome)
@@ -264,6 +277,12 @@ fn use_cert_and_key(
     let (Some(holder), Some(certificate)) = (holder, certificate) else {
         return answer(function, Err(error::PASSED_NULL_PARAMETER.into()));
     };
+    let judged = chain.iter().map(|of_chain| (of_chain, false));
+    for (certificate, own) in std::iter::once((&certificate, true)).chain(judged) {
+        if let Err(reason) = judge_certificate(holder, certificate, own) {
+            return answer(function, Err(reason.into()));
+        }
+    }
     let outcome = holder.change(|certificates| {
         let key = key.ok_or(reasons::NO_PRIVATE_KEY_ASSIGNED)?;
         if !fits(&certificate, &key) {
@@ -305,12 +324,12 @@ exported! {
     }
 
     fn SSL_CTX_use_certificate_file(ctx: Handle<Ctx>, file: Text, kind: c_int) -> c_int => 0, {
-        let (name, take) = (c"SSL_CTX_use_certificate_file", Certificates::use_certificate);
+        let name = c"SSL_CTX_use_certificate_file";
         use_file(name, ctx.get(), (file, kind), pem::certificate, take)
     }
 
     fn SSL_use_certificate_file(ssl: Handle<Ssl>, file: Text, kind: c_int) -> c_int => 0, {
-        let (name, take) = (c"SSL_use_certificate_file", Certificates::use_certificate);
+        let name = c"SSL_use_certificate_file";
         use_file(name, ssl.get(), (file, kind), pem::certificate, take)
     }
 

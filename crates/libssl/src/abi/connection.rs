@@ -2,6 +2,7 @@
 //! `SSL_set_connect_state(3)`, `SSL_set_SSL_CTX`.
 
 use std::ffi::c_int;
+use std::sync::Arc;
 
 use crate::abi::arguments::{Handle, int};
 use crate::abi::certificate::Holder;
@@ -190,22 +191,25 @@ exported! {
         })
     }
 
-    /// NULL means the context that the connection was made from. Certificates are the new
-    /// context's from here on; what was set on the connection itself stays.
+    /// NULL means the context that the connection was made from. Certificates, and what goes with
+    /// them, are the new context's from here on; what was set on the connection itself stays.
     fn SSL_set_SSL_CTX(ssl: Handle<Ssl>, ctx: Handle<Ctx>) -> Handle<Ctx> => Handle::NULL, {
         let Some(ssl) = ssl.get() else { return Handle::NULL };
         let Some(new) = ctx.hold().or_else(|| Some(ssl.lock().session_ctx.clone())) else {
             return Handle::NULL;
         };
-        let (certificates, callbacks) = {
+        let (certificates, callbacks, settings) = {
             let state = new.lock();
-            (state.certificates.clone(), state.callbacks)
+            (state.certificates.clone(), state.callbacks, Arc::clone(&state.settings))
         };
         ssl.change(|own| *own = certificates);
         let old = {
             let mut state = ssl.lock();
             state.callbacks.cert = callbacks.cert;
             state.callbacks.cert_arg = callbacks.cert_arg;
+            state.callbacks.security = callbacks.security;
+            state.callbacks.security_data = callbacks.security_data;
+            Settings::change(&mut state.settings, |own| own.take_beside_certificates(&settings));
             std::mem::replace(&mut state.ctx, new.clone())
         };
         drop(old);

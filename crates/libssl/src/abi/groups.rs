@@ -5,10 +5,9 @@ use std::ffi::{CStr, c_int, c_long, c_void};
 
 use rustls::crypto::kx::NamedGroup;
 
-use crate::abi::arguments::{Handle, Out};
+use crate::abi::arguments::Out;
 use crate::abi::context::HasSettings;
-use crate::abi::guard::exported;
-use crate::abi::objects::{Ctx, Ssl, SslState};
+use crate::abi::objects::{Ssl, SslState};
 use crate::core::client_hello::ClientHello;
 use crate::core::groups::{self, GroupsError};
 use crate::core::settings::OP_CIPHER_SERVER_PREFERENCE;
@@ -74,7 +73,7 @@ pub(crate) fn shared(ssl: &Ssl, n: c_long, _: *mut c_void) -> c_long {
         .groups
         .iter()
         .copied()
-        .filter(|id| groups::allowed_at(*id, settings.security_level))
+        .filter(|id| settings.allows_group(*id))
         .filter(|id| groups::key_exchange(*id).is_some())
         .collect();
     let offered: Vec<NamedGroup> = offered(&state).collect();
@@ -121,27 +120,5 @@ pub(crate) unsafe fn numbers<'a>(start: *mut c_void, count: c_long) -> &'a [c_in
         // SAFETY: the caller promises it.
         Ok(count) if !start.is_null() => unsafe { std::slice::from_raw_parts(start.cast(), count) },
         _ => &[],
-    }
-}
-
-exported! {
-    fn SSL_CTX_set_security_level(ctx: Handle<Ctx>, level: c_int) -> () => (), {
-        if let Some(ctx) = ctx.get() {
-            ctx.change(|settings| settings.security_level = level);
-        }
-    }
-
-    fn SSL_CTX_get_security_level(ctx: Handle<Ctx>) -> c_int => 0, {
-        ctx.get().map_or(0, |ctx| ctx.settings().security_level)
-    }
-
-    fn SSL_set_security_level(ssl: Handle<Ssl>, level: c_int) -> () => (), {
-        if let Some(ssl) = ssl.get() {
-            ssl.change(|settings| settings.security_level = level);
-        }
-    }
-
-    fn SSL_get_security_level(ssl: Handle<Ssl>) -> c_int => 0, {
-        ssl.get().map_or(0, |ssl| ssl.settings().security_level)
     }
 }

@@ -14,7 +14,7 @@ use crate::abi::notify::{self, Event};
 use crate::abi::objects::{ClientStage, Ctx, Ssl, SslState, Want};
 use crate::abi::session::Peer;
 use crate::abi::transport::{self, Blocked};
-use crate::abi::{client_ca, client_certificate, server, session_use, status, verify};
+use crate::abi::{client_ca, client_certificate, security, server, session_use, status, verify};
 use crate::core::client::chain_of;
 use crate::core::connection::{Presented, Request, Step};
 use crate::core::failure::Failure;
@@ -65,6 +65,10 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
         if ssl.lock().side.is_some() {
             notify::tell(ssl, Event::HandshakeStart);
         }
+        if let Err(failure) = security::allows_start(ssl) {
+            return fail(ssl, function, &failure);
+        }
+        security::settle(ssl);
         if let Err(failure) = start(ssl) {
             return fail(ssl, function, &failure);
         }

@@ -15,7 +15,7 @@ const HOST_NAME: c_int = 0;
 
 /// The version, or what a connection without one says: a client that has sent its hello the
 /// highest that it speaks, others the highest of their method.
-fn version(state: &SslState) -> c_int {
+pub(crate) fn version(state: &SslState) -> c_int {
     let of_method = || match state.settings.fixed_version {
         0 => TLS1_3,
         fixed => fixed,

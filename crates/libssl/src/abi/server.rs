@@ -16,7 +16,7 @@ use crate::abi::guard::exported;
 use crate::abi::handshake::{Answered, Outcome};
 use crate::abi::notify::{self, Event};
 use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want};
-use crate::abi::{client_ca, handshake, session_use, status};
+use crate::abi::{client_ca, handshake, security, session_use, status};
 use crate::core::client_hello::extension;
 use crate::core::credentials;
 use crate::core::failure::{Failure, alert};
@@ -68,6 +68,8 @@ pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
     if early_alpn && let Err(failure) = select_alpn(ssl) {
         return refuse(ssl, failure);
     }
+    // A callback since the start may have changed what is asked about, or who is asked.
+    security::settle(ssl);
     let (sessions, tickets) = session_use::prepare(ssl);
     let mut state = ssl.lock();
     client_ca::settle(&mut state);

@@ -183,6 +183,11 @@ pub(crate) fn nid(id: NamedGroup) -> c_int {
     by_id(id).map_or(NID_UNKNOWN | c_int::from(u16::from(id)), |group| group.nid)
 }
 
+/// The bits of security of a group, as OpenSSL counts them.
+pub(crate) fn bits(id: NamedGroup) -> Option<c_int> {
+    by_id(id).map(|group| group.bits)
+}
+
 /// Whether a security level of `SSL_CTX_set_security_level(3)` allows the group.
 pub(crate) fn allowed_at(id: NamedGroup, level: c_int) -> bool {
     by_id(id).is_some_and(|group| group.bits >= security_bits(level))

@@ -71,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) client_schemes: Option<Arc<[SignatureScheme]>>,
     /// The level of `SSL_CTX_set_security_level(3)`, which narrows suites, groups and schemes.
     pub(crate) security_level: c_int,
+    /// What the program's security callback allows, which then decides in place of the level.
+    pub(crate) allowed: Option<Arc<Allowed>>,
     /// The protocols of ALPN in wire format: each with its length before it (RFC 7301, 3.1).
     pub(crate) alpn: Arc<[u8]>,
     /// The type of status to ask for: `TLSEXT_STATUSTYPE_ocsp`, or what else was set.
@@ -90,6 +92,15 @@ pub(crate) struct Settings {
     pub(crate) session_timeout: u32,
     /// Made from the above at first use.
     provider: OnceLock<Arc<CryptoProvider>>,
+}
+
+/// What a security callback allows, of all that could be used.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Allowed {
+    pub(crate) versions: Vec<c_int>,
+    pub(crate) suites: Vec<u16>,
+    pub(crate) groups: Vec<NamedGroup>,
+    pub(crate) schemes: Vec<SignatureScheme>,
 }
 
 impl Default for Settings {
@@ -114,6 +125,7 @@ impl Default for Settings {
             schemes: None,
             client_schemes: None,
             security_level: SECURITY_LEVEL,
+            allowed: None,
             alpn: Arc::new([]),
             status_type: status::NOTHING,
             credentials: Arc::new([]),
@@ -142,6 +154,9 @@ impl Settings {
             TLS1_3 => OP_NO_TLS1_3,
             _ => return false,
         };
+        if self.allowed.as_ref().is_some_and(|allowed| !allowed.versions.contains(&version)) {
+            return false;
+        }
         if self.fixed_version != 0 {
             return version == self.fixed_version;
         }
@@ -160,6 +175,13 @@ impl Settings {
         if version == 0 || self.fixed_version == 0 {
             *bound(self) = version;
         }
+    }
+
+    /// Takes over what goes with certificates when a connection gets another context.
+    pub(crate) fn take_beside_certificates(&mut self, of: &Self) {
+        self.security_level = of.security_level;
+        self.schemes = of.schemes.clone();
+        self.client_schemes = of.client_schemes.clone();
     }
 
     /// Takes over what a copy of a connection does (`SSL_dup(3)`).
@@ -206,7 +228,26 @@ impl Settings {
     /// The suites that can be used: speaking a version, and allowed at the security level.
     pub(crate) fn usable(&self, cipher: &Cipher) -> bool {
         let version = if cipher.tls13 { TLS1_3 } else { TLS1_2 };
-        self.speaks(version) && cipher.allowed_at(self.security_level)
+        let secure = match &self.allowed {
+            Some(allowed) => allowed.suites.contains(&cipher.id),
+            None => cipher.allowed_at(self.security_level),
+        };
+        self.speaks(version) && secure
+    }
+
+    /// Whether a group is secure enough.
+    pub(crate) fn allows_group(&self, group: NamedGroup) -> bool {
+        match &self.allowed {
+            Some(allowed) => allowed.groups.contains(&group),
+            None => groups::allowed_at(group, self.security_level),
+        }
+    }
+
+    fn allows_scheme(&self, scheme: SignatureScheme) -> bool {
+        match &self.allowed {
+            Some(allowed) => allowed.schemes.contains(&scheme),
+            None => signatures::allowed_at(scheme, self.security_level),
+        }
     }
 
     /// The schemes of signatures that this side accepts, in order of preference: those that a
@@ -221,9 +262,13 @@ impl Settings {
     }
 
     fn schemes(&self, of_client: bool) -> impl Iterator<Item = SignatureScheme> {
+        self.chosen_schemes(of_client).iter().copied().filter(|id| self.allows_scheme(*id))
+    }
+
+    /// The schemes of the program, or the default ones, however secure they are.
+    pub(crate) fn chosen_schemes(&self, of_client: bool) -> &[SignatureScheme] {
         let own = self.client_schemes.as_ref().filter(|_| of_client).or(self.schemes.as_ref());
-        let schemes: &[SignatureScheme] = own.map_or(&signatures::DEFAULT_SCHEMES, |own| own);
-        schemes.iter().copied().filter(|id| signatures::allowed_at(*id, self.security_level))
+        own.map_or(&signatures::DEFAULT_SCHEMES, |own| own)
     }
 
     fn make_provider(&self) -> CryptoProvider {
@@ -236,7 +281,7 @@ impl Settings {
         provider.tls13_cipher_suites =
             tls13.filter_map(|cipher| ciphers::tls13_suite(cipher.id)).collect();
         let groups = self.groups.iter().copied();
-        let groups = groups.filter(|group| groups::allowed_at(*group, self.security_level));
+        let groups = groups.filter(|group| self.allows_group(*group));
         provider.kx_groups = groups.filter_map(groups::key_exchange).collect();
         provider
     }

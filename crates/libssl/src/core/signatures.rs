@@ -26,7 +26,7 @@ pub(crate) struct Scheme {
     /// `NID_*` of both together, 0 when there is none.
     pub(crate) pair_nid: c_int,
     /// Bits of security, as OpenSSL counts them.
-    bits: c_int,
+    pub(crate) bits: c_int,
 }
 
 const RSA: c_int = 6;

@@ -109,6 +109,13 @@ unsafe extern "C" {
         to: *mut CRYPTO_EX_DATA,
         from: *const CRYPTO_EX_DATA,
     ) -> c_int;
+    pub(crate) fn X509_get_signature_info(
+        cert: *mut X509,
+        digest: *mut c_int,
+        key: *mut c_int,
+        bits: *mut c_int,
+        flags: *mut u32,
+    ) -> c_int;
     pub(crate) fn a2i_IPADDRESS(address: *const c_char) -> *mut ASN1_STRING;
     pub(crate) fn X509_VERIFY_PARAM_add1_host(
         param: *mut X509_VERIFY_PARAM,

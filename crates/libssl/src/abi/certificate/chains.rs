@@ -7,6 +7,8 @@ use std::sync::Arc;
 use super::{Certificates, Holder};
 use crate::abi::arguments::Out;
 use crate::abi::objects::Ctx;
+use crate::abi::security::judge_certificate;
+use crate::sys::error;
 use crate::sys::libcrypto as ffi;
 use crate::sys::stack::{Chain, certificates};
 use crate::sys::x509::Certificate;
@@ -49,19 +51,17 @@ impl Certificates {
     }
 
     /// Sets the chain of the current certificate.
-    pub(super) fn set_chain(&mut self, chain: Option<Vec<Certificate>>) -> bool {
-        let Some(slot) = self.current_mut() else { return false };
+    pub(super) fn set_chain(&mut self, chain: Option<Vec<Certificate>>) {
+        let slot = self.current_or_first();
         slot.chain = chain;
         slot.shown = None;
-        true
     }
 
     /// Adds to the chain of the current certificate.
-    fn add_to_chain(&mut self, certificate: Certificate) -> bool {
-        let Some(slot) = self.current_mut() else { return false };
+    fn add_to_chain(&mut self, certificate: Certificate) {
+        let slot = self.current_or_first();
         slot.chain.get_or_insert_default().push(certificate);
         slot.shown = None;
-        true
     }
 
     /// The chain of the current certificate, for C to look at until it changes; NULL for none.
@@ -139,29 +139,46 @@ pub(crate) fn clear_extra_chain(ctx: &Ctx, _: c_long, _: *mut c_void) -> c_long 
     1
 }
 
+/// Whether a certificate may be in a chain; otherwise the reason is queued.
+fn is_secure(holder: &impl Holder, certificate: &Certificate) -> bool {
+    let judged = judge_certificate(holder, certificate, false);
+    if let Err(reason) = judged {
+        error::raise(c"SSL_ctrl", reason, None);
+    }
+    judged.is_ok()
+}
+
 /// `SSL_CTRL_CHAIN`: takes the stack over when `larg` is 0, copies it when it is 1.
 pub(crate) fn set_chain(holder: &impl Holder, copy: c_long, stack: *mut c_void) -> c_long {
     let stack: *mut ffi::stack_st_X509 = stack.cast();
     // SAFETY: the program passes NULL or a valid stack of certificates.
     let chain = (!stack.is_null()).then(|| unsafe { certificates(stack) });
-    let set = holder.change(|certificates| certificates.set_chain(chain));
-    if set && copy == 0 {
+    for certificate in chain.iter().flatten() {
+        if !is_secure(holder, certificate) {
+            return 0;
+        }
+    }
+    holder.change(|certificates| certificates.set_chain(chain));
+    if copy == 0 {
         // SAFETY: the program gives the stack and its references away.
         drop(unsafe { Chain::from_raw(stack) });
     }
-    c_long::from(set)
+    1
 }
 
 /// `SSL_CTRL_CHAIN_CERT`: takes the certificate over when `larg` is 0.
 pub(crate) fn add_chain_cert(holder: &impl Holder, copy: c_long, cert: *mut c_void) -> c_long {
     // SAFETY: the program passes NULL or a valid certificate.
     let Some(certificate) = (unsafe { Certificate::from_ref(cert.cast()) }) else { return 0 };
-    let added = holder.change(|certificates| certificates.add_to_chain(certificate));
-    if added && copy == 0 {
+    if !is_secure(holder, &certificate) {
+        return 0;
+    }
+    holder.change(|certificates| certificates.add_to_chain(certificate));
+    if copy == 0 {
         // SAFETY: the program gives a reference away.
         drop(unsafe { Certificate::from_raw(cert.cast()) });
     }
-    c_long::from(added)
+    1
 }
 
 /// `SSL_CTRL_SET_CURRENT_CERT`: `SSL_CERT_SET_FIRST` (1), `SSL_CERT_SET_NEXT` (2).

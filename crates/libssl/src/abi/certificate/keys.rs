@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_int, c_long};
 
 use crate::abi::arguments::{Bytes, Handle, Text};
-use crate::abi::certificate::{Certificates, Holder, Refusal, answer, use_file};
+use crate::abi::certificate::{Holder, Refusal, answer, use_file};
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::sys::error;
@@ -24,7 +24,11 @@ fn take(function: &'static CStr, holder: Option<&impl Holder>, key: Result<Key, 
     let Some(holder) = holder else {
         return answer(function, Err(error::PASSED_NULL_PARAMETER.into()));
     };
-    answer(function, key.and_then(|key| holder.change(|certificates| certificates.use_key(key))))
+    answer(function, key.and_then(|key| put(holder, key)))
+}
+
+fn put(holder: &impl Holder, key: Key) -> Result<(), Refusal> {
+    holder.change(|certificates| certificates.use_key(key))
 }
 
 fn key_file(
@@ -33,7 +37,7 @@ fn key_file(
     file: Text,
     kind: c_int,
 ) -> c_int {
-    use_file(function, holder, (file, kind), pem::private_key, Certificates::use_key)
+    use_file(function, holder, (file, kind), pem::private_key, put)
 }
 
 fn rsa_file(
@@ -42,7 +46,7 @@ fn rsa_file(
     file: Text,
     kind: c_int,
 ) -> c_int {
-    use_file(function, holder, (file, kind), pem::rsa_private_key, Certificates::use_key)
+    use_file(function, holder, (file, kind), pem::rsa_private_key, put)
 }
 
 exported! {
