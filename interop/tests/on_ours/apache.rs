@@ -7,6 +7,7 @@ use certstatus_lab::{KeyKind, LeafRequest};
 use tempfile::TempDir;
 
 use super::authority::Authority;
+use super::web::{self, Nginx};
 use super::{Library, curl, only};
 use crate::harness::files::Files;
 use crate::harness::pki::{Case, NAME, Pki, Version, with_rsa_and_ecdsa};
@@ -265,6 +266,42 @@ fn apache_verifies_the_server_behind_it(kind: KeyKind) {
         apache.fetch(&files, "other.example", &["--insecure"]).exits(0).says("Proxy Error");
         let apache = before(&strangers.root(), NAME);
         apache.fetch(&files, NAME, &[]).exits(0).says("Proxy Error");
+    }
+}
+
+/// The server behind it asks for a certificate, and Apache has one to show.
+#[test]
+fn apache_shows_its_certificate_upstream() {
+    let pki = Pki::shared(KeyKind::EcdsaP256);
+    let files = Files::of_case(pki, Case::Missing);
+    let client = pki.lab().issue(LeafRequest::new("proxy.example")).unwrap();
+    let own = Files::of(pki.lab(), &client);
+    let read = |path| std::fs::read(path).expect("a file of the lab");
+    let pair = own.write("pair.pem", &[read(own.leaf()), read(own.key())].concat());
+    for version in Version::ALL {
+        let behind = free_port();
+        let lines = format!(
+            "{}ssl_protocols TLSv{}; ssl_client_certificate {}; ssl_verify_client on;
+            ssl_verify_depth 2; return 200 \"$ssl_client_verify $ssl_client_serial\";",
+            web::certificate(&files),
+            version.number(),
+            files.authorities()
+        );
+        let http = web::server(behind, NAME, &lines);
+        let nginx = Nginx::start(Library::System, 1, behind, &http);
+        let lines = format!(
+            "SSLProxyEngine on\nSSLProxyVerify require\nSSLProxyVerifyDepth 2\n\
+             SSLProxyCACertificateFile {}\nProxyPreserveHost on\n\
+             SSLProxyMachineCertificateFile {pair}\nSSLProxyMachineCertificateChainFile {}\n\
+             ProxyPass / https://127.0.0.1:{behind}/",
+            files.root(),
+            own.issuer(),
+        );
+        let apache = Apache::start("", &host(NAME, &files, &lines));
+        let serial = certstatus::hex(client.serial()).to_uppercase();
+        let done = apache.fetch(&files, NAME, &[]);
+        assert_eq!(done.exits(0).text(), format!("SUCCESS {serial}"), "{version:?}");
+        nginx.is_content();
     }
 }
 

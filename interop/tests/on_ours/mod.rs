@@ -5,6 +5,7 @@ mod apache;
 mod authority;
 mod curl;
 mod haproxy;
+mod lighttpd;
 mod newcomer;
 mod nginx;
 mod nginx_clients;
@@ -12,8 +13,10 @@ mod nginx_modules;
 mod nginx_staples;
 mod nginx_upstream;
 mod openssl;
+mod perl;
 mod python;
 mod resumption;
+mod tunnels;
 mod web;
 
 use std::process::Command;

@@ -183,16 +183,23 @@ fn nginx_reloads_under_load_and_nobody_notices() {
 }
 
 #[test]
-fn nginx_takes_settings_by_their_names_and_a_key_with_a_password() {
+fn nginx_takes_settings_by_their_names_parameters_and_a_key_with_a_password() {
     let files = Files::of_case(Pki::shared(KeyKind::EcdsaP256), Case::Missing);
     let (key, password) = (files.path("locked.pem"), files.write("password", b"wrong\nright\n"));
     let lock = ["-aes128", "-passout", "pass:right", "-in", &files.key(), "-out", &key];
     let mut command = Library::System.call(&Program::find("openssl", "openssl"));
     command.arg("pkey").args(lock);
     run(command).exits(0);
+    // What many a configuration has for clients of long ago does not keep it from starting.
+    let parameters = files.path("dhparam.pem");
+    let group = ["-algorithm", "DH", "-pkeyopt", "group:ffdhe2048", "-out", &parameters];
+    let mut command = Library::System.call(&Program::find("openssl", "openssl"));
+    command.args(["genpkey", "-genparam"]).args(group);
+    run(command).exits(0);
     let port = free_port();
     let lines = format!(
         "ssl_certificate {}; ssl_certificate_key {key}; ssl_password_file {password};
+        ssl_dhparam {parameters};
         ssl_conf_command MinProtocol TLSv1.3;
         ssl_conf_command Ciphersuites TLS_CHACHA20_POLY1305_SHA256;
         return 200 $ssl_cipher;",
