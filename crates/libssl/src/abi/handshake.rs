@@ -72,6 +72,7 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
         if let Err(failure) = start(ssl) {
             return fail(ssl, function, &failure);
         }
+        session_use::begin(ssl);
     }
     loop {
         match transport::flush(ssl) {

@@ -147,6 +147,8 @@ pub(crate) struct WriteProgress {
 pub(crate) enum ServerStage {
     #[default]
     Start,
+    /// All for the first hello; a second one is awaited, for which they run again.
+    Retry,
     ClientHelloDone,
     ServerNameDone,
     AlpnDone,

@@ -18,6 +18,7 @@ use crate::abi::notify::{self, Event};
 use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want};
 use crate::abi::{client_ca, handshake, security, session_use, status};
 use crate::core::client_hello::extension;
+use crate::core::connection::Step;
 use crate::core::credentials;
 use crate::core::failure::{Failure, alert};
 use crate::core::server::Choice;
@@ -81,7 +82,17 @@ pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
         ticketer: tickets.map(|tickets| -> Arc<dyn TicketProducer> { tickets }),
         key_log: state.key_log.clone(),
     };
-    Ok(state.connection.choose(choice))
+    let step = state.connection.choose(choice);
+    Ok(again(&mut state, step))
+}
+
+/// After a HelloRetryRequest the callbacks run for the second hello as for the first.
+fn again(state: &mut SslState, step: Step) -> Step {
+    if state.connection.awaits_second_hello() {
+        state.server_stage = ServerStage::Retry;
+        state.alpn_selected = None;
+    }
+    step
 }
 
 /// Whether there is a version that both sides speak.
@@ -251,7 +262,8 @@ pub(crate) fn authenticate(ssl: &Arc<Ssl>) -> Answered {
     let mut state = ssl.lock();
     client_ca::settle(&mut state);
     let (settings, alpn) = (Arc::clone(&state.settings), state.alpn_selected.clone());
-    Ok(state.connection.authenticate(settings, alpn, staple))
+    let step = state.connection.authenticate(settings, alpn, staple);
+    Ok(again(&mut state, step))
 }
 
 /// Makes the certificate that will be sent the current one.

@@ -69,6 +69,19 @@ pub(crate) fn started(state: &mut SslState) -> Option<ClientSession> {
     offer
 }
 
+/// Gives a client that offers no session the one that its handshake is to make, for the program to
+/// see meanwhile. It cannot be resumed. Called with no lock held.
+pub(crate) fn begin(ssl: &Ssl) {
+    let (client, offered) = {
+        let state = ssl.lock();
+        (state.side == Some(Side::Client), state.sessions.offered)
+    };
+    if client && !offered {
+        let session = Session { version: TLS1_2, ..Session::default() };
+        set_current(ssl, made(ssl, session));
+    }
+}
+
 /// Looks for the session that a client offers, inside and outside, and makes what the engine gets.
 /// Called with no lock held.
 pub(crate) fn prepare(ssl: &Arc<Ssl>) -> (Arc<ServerSessions>, Option<Arc<Tickets>>) {

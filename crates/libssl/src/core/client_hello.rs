@@ -43,7 +43,19 @@ impl ClientHello {
     ///
     /// None when it is not whole, or malformed.
     pub(crate) fn from_records(records: &[u8]) -> Option<Self> {
-        Self::parse(&first_message(records)?)
+        Self::parse(&first_message(records).ok()??)
+    }
+
+    /// Takes the second hello out of what a client has sent after a HelloRetryRequest, which may
+    /// begin with a change_cipher_spec for middleboxes (RFC 8446, D.4). None when it is not whole.
+    pub(crate) fn retried(records: &[u8]) -> Result<Option<Self>, Malformed> {
+        const CHANGE_CIPHER_SPEC: [u8; 6] = [20, 3, 3, 0, 1, 1];
+        let records = records.strip_prefix(&CHANGE_CIPHER_SPEC).unwrap_or(records);
+        if CHANGE_CIPHER_SPEC.starts_with(records) {
+            return Ok(None);
+        }
+        let body = first_message(records)?;
+        body.map(|body| Self::parse(&body).ok_or(Malformed)).transpose()
     }
 
     fn parse(body: &[u8]) -> Option<Self> {
@@ -188,26 +200,35 @@ impl StatusRequest {
     }
 }
 
-/// The body of the ClientHello at the start of `records`, gathered from as many as it takes.
-fn first_message(records: &[u8]) -> Option<Vec<u8>> {
+/// The body of the ClientHello at the start of `records`, gathered from as many as it takes. None
+/// when it is not whole, an error when there is something else.
+fn first_message(records: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
     const HANDSHAKE: u8 = 22;
     const CLIENT_HELLO: u8 = 1;
+    /// What rustls takes of a handshake message.
+    const LONGEST: usize = 0xFFFF;
     let mut reader = Reader(records);
     let mut message = Vec::new();
     loop {
         if let [CLIENT_HELLO, a, b, c, body @ ..] = message.as_slice() {
             let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
             if let Some(body) = body.get(..length) {
-                return Some(body.to_vec());
+                return Ok(Some(body.to_vec()));
+            }
+            if length > LONGEST {
+                return Err(Malformed);
             }
         } else if message.len() >= 4 {
-            return None;
+            return Err(Malformed);
         }
-        if reader.u8()? != HANDSHAKE {
-            return None;
+        match reader.u8() {
+            Some(HANDSHAKE) => {}
+            Some(_) => return Err(Malformed),
+            None => return Ok(None),
         }
-        reader.u16()?;
-        message.extend_from_slice(reader.vector16()?);
+        reader.take(2);
+        let Some(part) = reader.vector16() else { return Ok(None) };
+        message.extend_from_slice(part);
     }
 }
 

@@ -370,6 +370,11 @@ impl Connection {
         Step::Done
     }
 
+    /// Whether a server has asked for a second ClientHello, and it is still to come.
+    pub(crate) fn awaits_second_hello(&self) -> bool {
+        matches!(&self.state, State::Server(server) if server.awaits_second_hello())
+    }
+
     /// The ClientHello that a server has received, while it is in its handshake.
     pub(crate) fn hello(&self) -> Option<&ClientHello> {
         match &self.state {

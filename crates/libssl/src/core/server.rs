@@ -4,6 +4,9 @@
 //! has to know whether a session is resumed, because a resumption calls neither the certificate
 //! nor the status callback: it lets the handshake run with credentials that refuse to sign. Who
 //! gets through has resumed; otherwise the callbacks run and the same bytes are processed again.
+//!
+//! After a HelloRetryRequest the client sends a second hello, and OpenSSL calls the callbacks for it
+//! as for the first. So it stops at that one too, and then processes both with what was chosen last.
 
 use std::sync::Arc;
 
@@ -42,8 +45,10 @@ pub(crate) struct Server {
     hello: ClientHello,
     choice: Option<Choice>,
     signatures: Arc<Signatures>,
-    /// How much of the answer was sent before the handshake turned out to be a full one.
-    sent: usize,
+    /// How much of `seen` belongs to the first hello, when a second one is asked for.
+    first: usize,
+    /// The HelloRetryRequest, once it was sent.
+    sent: Vec<u8>,
     /// The random of the ServerHello, once it is written.
     pub(crate) random: Option<[u8; 32]>,
     /// Whether it is a full handshake of TLS 1.2.
@@ -53,8 +58,10 @@ pub(crate) struct Server {
 enum State {
     Hello(NeedsInput<ServerSide>),
     Accepted(Accepted<Tcp>),
-    /// Running with credentials that refuse to sign, after a HelloRetryRequest.
-    Retried(NeedsInput<ServerSide>),
+    /// The second hello is awaited.
+    Retry(NeedsInput<ServerSide>),
+    /// The second hello is there.
+    Retried,
     /// A full handshake waits for its credentials and its staple.
     Credentials(Option<Accepted<Tcp>>),
     Running(NeedsInput<ServerSide>),
@@ -95,7 +102,8 @@ impl Server {
             pending: Input::default(),
             hello: ClientHello::default(),
             choice: None,
-            sent: 0,
+            first: 0,
+            sent: Vec::new(),
             random: None,
             full_tls12: false,
         }
@@ -108,7 +116,12 @@ impl Server {
 
     /// Whether a ClientHello is still to come.
     pub(crate) fn awaits_hello(&self) -> bool {
-        matches!(self.state, State::Hello(_) | State::Retried(_))
+        matches!(self.state, State::Hello(_) | State::Retry(_))
+    }
+
+    /// Whether a second ClientHello is still to come.
+    pub(crate) fn awaits_second_hello(&self) -> bool {
+        matches!(self.state, State::Retry(_))
     }
 
     /// Whether what is sent now is not encrypted: before the answer, and in a full handshake of
@@ -116,6 +129,7 @@ impl Server {
     pub(crate) fn speaks_plainly(&self) -> bool {
         match self.state {
             State::Hello(_) | State::Accepted(_) | State::Credentials(_) => true,
+            State::Retry(_) | State::Retried => true,
             _ => self.full_tls12,
         }
     }
@@ -148,22 +162,28 @@ impl Server {
                 self.state = State::Accepted(accepted);
                 Ok(Progress::Hello)
             }
-            State::Retried(needs) => {
+            State::Retry(needs) => {
                 self.record(input);
-                let mut answer = Vec::new();
-                match needs.process(&mut self.pending, &mut answer) {
-                    Ok(ServerHandshake::NeedsInput(needs)) if answer.is_empty() => {
-                        self.state = State::Retried(needs);
+                match ClientHello::retried(self.seen.get(self.first..).unwrap_or_default()) {
+                    Ok(Some(hello)) => {
+                        self.keep_hello(hello, output)?;
+                        self.state = State::Retried;
+                        Ok(Progress::Hello)
+                    }
+                    Ok(None) => {
+                        self.state = State::Retry(needs);
                         Ok(Progress::NeedsInput)
                     }
-                    Ok(next) => {
-                        self.random = server_random(&answer);
-                        output.extend(answer);
-                        self.hand_over(input);
-                        self.enter(next)
+                    // rustls says what is wrong with it.
+                    Err(_) => {
+                        needs.process(&mut self.pending, output)?;
+                        Err(over())
                     }
-                    Err(_) => self.again(),
                 }
+            }
+            State::Retried => {
+                self.state = State::Retried;
+                Ok(Progress::Hello)
             }
             State::Credentials(accepted) => {
                 self.state = State::Credentials(accepted);
@@ -202,14 +222,19 @@ impl Server {
     /// Reads the hello as soon as it is whole, before rustls does: what is wrong with
     /// `status_request` is told as OpenSSL tells it.
     fn read_hello(&mut self, output: &mut Vec<u8>) -> Result<(), Failure> {
-        let Some(hello) = ClientHello::from_records(&self.seen) else { return Ok(()) };
+        match ClientHello::from_records(&self.seen) {
+            Some(hello) => self.keep_hello(hello, output),
+            None => Ok(()),
+        }
+    }
+
+    fn keep_hello(&mut self, hello: ClientHello, output: &mut Vec<u8>) -> Result<(), Failure> {
         let checked = hello.status_request();
         self.hello = hello;
         if checked.is_err() {
             let text = "the client's status_request is malformed";
-            let mut failure = Failure::new(alert::DECODE_ERROR, reasons::BAD_EXTENSION, text);
-            output.extend(failure.write_plain_alert());
-            return Err(failure);
+            let failure = Failure::new(alert::DECODE_ERROR, reasons::BAD_EXTENSION, text);
+            return Err(plainly(failure, output));
         }
         Ok(())
     }
@@ -227,8 +252,10 @@ impl Server {
         input: &mut Input,
         output: &mut Vec<u8>,
     ) -> Result<Progress, Failure> {
-        let State::Accepted(accepted) = std::mem::replace(&mut self.state, State::Over) else {
-            return Err(over());
+        let accepted = match std::mem::replace(&mut self.state, State::Over) {
+            State::Accepted(accepted) => Some(accepted),
+            State::Retried => None,
+            _ => return Err(over()),
         };
         let settings = Arc::clone(&choice.settings);
         let resumes = choice.sessions.is_some() || choice.ticketer.is_some();
@@ -236,7 +263,7 @@ impl Server {
         self.full_tls12 = !tls13;
         self.choice = Some(choice);
         if !(resumes && self.hello.offers_session(tls13)) {
-            self.state = State::Credentials(Some(accepted));
+            self.state = State::Credentials(accepted);
             return Ok(Progress::Credentials);
         }
         let resolver = RefuseToSign {
@@ -246,22 +273,62 @@ impl Server {
         // A client that resumes has used up one ticket, and gets one.
         let tickets = settings.tickets.min(1);
         let config = self.config(Arc::new(resolver), tickets)?;
+        let (next, answer) = self.answer(accepted, config).map_err(|f| plainly(f, output))?;
+        match next {
+            Ok(next) => self.answered(next, answer, input, output),
+            Err(_) => self.again(),
+        }
+    }
+
+    /// Answers the hello; after a HelloRetryRequest both hellos, from the first on. Gives what was
+    /// not sent before.
+    fn answer(
+        &mut self,
+        accepted: Option<Accepted<Tcp>>,
+        config: Arc<ServerConfig>,
+    ) -> Result<(Result<ServerHandshake, Error>, Vec<u8>), Failure> {
         let mut answer = Vec::new();
-        let tried = accepted.choose_config(config, &mut answer);
-        match tried {
-            Ok(ServerHandshake::NeedsInput(needs)) if is_hello_retry_request(&answer) => {
-                self.sent = answer.len();
-                output.extend(answer);
-                self.state = State::Retried(needs);
+        let accepted = match accepted {
+            Some(accepted) => accepted,
+            None => self.accept_again(&mut answer)?,
+        };
+        let mut next = accepted.choose_config(config, &mut answer);
+        if self.sent.is_empty() {
+            return Ok((next, answer));
+        }
+        // The second hello rests on what was sent, and is in `pending`.
+        if answer != self.sent {
+            let text = "the callbacks have changed what a HelloRetryRequest was sent for";
+            return Err(Failure::new(alert::INTERNAL_ERROR, reasons::CALLBACK_FAILED, text));
+        }
+        answer.clear();
+        if let Ok(ServerHandshake::NeedsInput(needs)) = next {
+            next = needs.process(&mut self.pending, &mut answer);
+        }
+        Ok((next, answer))
+    }
+
+    /// Goes on after an answer: with a HelloRetryRequest to the second hello.
+    fn answered(
+        &mut self,
+        next: ServerHandshake,
+        answer: Vec<u8>,
+        input: &mut Input,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, Failure> {
+        output.extend_from_slice(&answer);
+        match next {
+            ServerHandshake::NeedsInput(needs) if is_hello_retry_request(&answer) => {
+                self.first = self.seen.len();
+                self.sent = answer;
+                self.state = State::Retry(needs);
                 Ok(Progress::NeedsInput)
             }
-            Ok(next) => {
+            next => {
                 self.random = server_random(&answer);
-                output.extend(answer);
                 self.hand_over(input);
                 self.enter(next)
             }
-            Err(_) => self.again(),
         }
     }
 
@@ -300,26 +367,13 @@ impl Server {
         }
         let resolver = ServerCredentials { credentials, schemes, signatures, staple };
         let config = self.config(Arc::new(resolver), tickets)?;
-        let mut answer = Vec::new();
-        let accepted = match accepted {
-            Some(accepted) => accepted,
-            None => self.accept_again(&mut answer)?,
-        };
-        let mut next = accepted.choose_config(config, &mut answer);
-        // After a HelloRetryRequest the second hello is in `pending`, and belongs to this step.
-        if self.sent > 0 {
-            next = match next {
-                Ok(ServerHandshake::NeedsInput(needs)) => {
-                    needs.process(&mut self.pending, &mut answer)
-                }
-                other => other,
-            };
+        match self.answer(accepted, config).map_err(|f| plainly(f, output))? {
+            (Ok(next), answer) => self.answered(next, answer, input, output),
+            (Err(error), answer) => {
+                output.extend(answer);
+                Err(refused(error, tls13))
+            }
         }
-        let answer = answer.get(self.sent..).unwrap_or_default();
-        self.random = server_random(answer);
-        output.extend(answer);
-        self.hand_over(input);
-        self.enter(next.map_err(|error| refused(error, tls13))?)
     }
 
     /// Processes the first hello once more, up to where it was accepted.
@@ -410,6 +464,12 @@ impl Server {
         }
         Ok(Arc::new(config))
     }
+}
+
+/// Tells the peer of a failure before keys exist.
+fn plainly(mut failure: Failure, output: &mut Vec<u8>) -> Failure {
+    output.extend(failure.write_plain_alert());
+    failure
 }
 
 /// The failure of an error of the answer to a hello. In TLS 1.2 a suite stands for all that client

@@ -56,6 +56,9 @@ struct Pair {
     /// What the client shows when it is asked, and how often it was.
     shown: Option<Arc<Credential>>,
     asked: usize,
+    /// How many hellos the server was shown, and what it chooses for a second one.
+    hellos: usize,
+    later_settings: Option<Arc<Settings>>,
 }
 
 impl Pair {
@@ -73,6 +76,8 @@ impl Pair {
             credentials_asked: 0,
             shown: None,
             asked: 0,
+            hellos: 0,
+            later_settings: None,
         };
         pair.client.start_client(client, Some("localhost"), session, None).unwrap();
         pair.server.start_server();
@@ -94,6 +99,12 @@ impl Pair {
     fn answer_server(&mut self, request: Request) -> Step {
         match request {
             Request::Hello => {
+                self.hellos += 1;
+                if self.hellos == 2
+                    && let Some(later) = self.later_settings.take()
+                {
+                    self.server_settings = later;
+                }
                 assert_eq!(self.server.hello().unwrap().server_name(), Some(&b"localhost"[..]));
                 let choice = Choice {
                     settings: self.server_settings.clone(),
@@ -303,6 +314,56 @@ fn after_a_hello_retry_request_the_staple_comes_all_the_same() {
         assert_eq!(second.client.is_resumed(), same_sessions);
         assert_eq!(second.credentials_asked, usize::from(!same_sessions));
         second.talk();
+    }
+}
+
+#[test]
+fn a_server_is_shown_both_hellos_and_may_not_change_its_mind_about_the_first() {
+    use rustls::crypto::kx::NamedGroup;
+    let with = |group| {
+        settings(TLS1_3, |settings| {
+            settings.credentials = Arc::new([credential()]);
+            settings.groups = Arc::new([group]);
+        })
+    };
+    let client = settings(TLS1_3, |_| {});
+    for (later, size) in
+        [(None, usize::MAX), (None, 1), (Some(with(NamedGroup::secp384r1)), usize::MAX)]
+    {
+        let mut pair = Pair::new(&client, with(NamedGroup::secp384r1), None);
+        pair.later_settings = later;
+        assert_eq!(pair.run(size), (Ok(()), Ok(())));
+        assert_eq!((pair.hellos, pair.credentials_asked, pair.verified), (2, 2, 1));
+        pair.talk();
+    }
+    let mut pair = Pair::new(&client, with(NamedGroup::secp384r1), None);
+    pair.later_settings = Some(with(NamedGroup::X25519));
+    let (of_client, of_server) = pair.run(usize::MAX);
+    assert_eq!(of_server.unwrap_err().alert, Some(alert::INTERNAL_ERROR));
+    assert_eq!(of_client.unwrap_err().reason, reasons::TLSV1_ALERT_INTERNAL_ERROR);
+}
+
+#[test]
+fn what_follows_a_hello_retry_request_has_to_be_a_hello() {
+    let server = settings(TLS1_3, |settings| {
+        settings.credentials = Arc::new([credential()]);
+        settings.groups = Arc::new([rustls::crypto::kx::NamedGroup::secp384r1]);
+    });
+    // A message of another type, another type of record, a hello that is none.
+    for wrong in
+        [&[22, 3, 3, 0, 4, 20, 0, 0, 0][..], &[23, 3, 3, 0, 1, 0], &[22, 3, 3, 0, 5, 1, 0, 0, 1, 9]]
+    {
+        let mut pair = Pair::new(&settings(TLS1_3, |_| {}), server.clone(), None);
+        pair.client.advance();
+        pair.server.input.extend(&std::mem::take(&mut pair.client.output));
+        let mut step = pair.server.advance();
+        while let Step::Call(request) = step {
+            step = pair.answer_server(request);
+        }
+        assert!(pair.server.awaits_second_hello());
+        pair.server.input.extend(wrong);
+        assert!(matches!(pair.server.advance(), Step::Failed(_)), "{wrong:?}");
+        assert_eq!(pair.hellos, 1);
     }
 }
 
