@@ -72,6 +72,7 @@ programs! {
     client_ca
     client_certificate
     ssl_bio
+    sharing
     keys
     hosts
     temporary_dh
@@ -155,17 +156,14 @@ fn on_ours(name: &str) {
     );
 }
 
-/// What is equal is so without a memory error or a leak, under valgrind and in a program built with
-/// AddressSanitizer.
+/// Every case runs without a memory error or a leak in a program that was built with
+/// AddressSanitizer, and a fair share of them under valgrind.
 fn without_memory_errors(name: &str) {
     let certificates = Certificates::new();
-    let comparison = compare(name, &certificates);
-    let equal = comparison.equal();
-    if equal.is_empty() {
-        return;
-    }
     let sanitized = Program::compile(name, Build::AddressSanitizer);
-    sanitized.run_clean(Library::ours(), &certificates, &equal);
+    sanitized.run_clean(Library::ours(), &certificates, &[]);
     let plain = Program::compile(name, Build::Plain);
-    plain.run_under_valgrind(Library::ours(), &certificates, &progress::for_valgrind(&equal));
+    let all = plain.list(&certificates);
+    let names: Vec<&str> = all.cases().iter().map(|case| case.name.as_str()).collect();
+    plain.run_under_valgrind(Library::ours(), &certificates, &progress::for_valgrind(&names));
 }

@@ -14,7 +14,7 @@ pub(crate) fn not_yet(program: &str) -> usize {
 /// How many cases of a program run under valgrind at most. It takes a good second to start and a
 /// fifth of a second for a handshake; the rest of a matrix goes the same ways again, and runs with
 /// AddressSanitizer.
-const VALGRIND_CASES: usize = 24;
+const VALGRIND_CASES: usize = 12;
 
 /// At most [`VALGRIND_CASES`] of them, evenly spread.
 pub(crate) fn for_valgrind<'a>(cases: &[&'a str]) -> Vec<&'a str> {

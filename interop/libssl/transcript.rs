@@ -98,13 +98,7 @@ impl Comparison {
         self.cases.len()
     }
 
-    /// The names of the cases that are as expected.
-    pub(crate) fn equal(&self) -> Vec<&str> {
-        let equal = self.cases.iter().filter(|pair| pair.is_equal());
-        equal.map(|pair| pair.name.as_str()).collect()
-    }
-
-    /// The names of the other cases.
+    /// The names of the cases that are not as expected.
     pub(crate) fn different(&self) -> Vec<&str> {
         let different = self.cases.iter().filter(|pair| !pair.is_equal());
         different.map(|pair| pair.name.as_str()).collect()
