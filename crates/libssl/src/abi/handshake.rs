@@ -5,6 +5,8 @@
 use std::ffi::{CStr, CString, c_int, c_long, c_void};
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::abi::arguments::Handle;
 use crate::abi::callbacks::KeylogCb;
 use crate::abi::guard::exported;
@@ -218,7 +220,8 @@ fn log_keys(ssl: &Arc<Ssl>, over: bool) {
         (key_log.take(over), state.ctx.lock().callbacks.keylog)
     };
     let Some(callback) = callback else { return };
-    for line in lines.into_iter().filter_map(|line| CString::new(line).ok()) {
+    for mut line in lines {
+        let Ok(line) = CString::new(std::mem::take(&mut *line)).map(Zeroizing::new) else { return };
         // SAFETY: the program has set this function for this purpose; the line lives for the call.
         unsafe { callback(Handle::borrowed(ssl), line.as_ptr()) };
     }

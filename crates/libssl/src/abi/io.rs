@@ -12,7 +12,7 @@ use crate::abi::objects::{Ssl, SslState, Want, WriteProgress};
 use crate::abi::session_use;
 use crate::abi::transport::{self, Blocked};
 use crate::core::failure::Failure;
-use crate::core::settings::TLS1_2;
+use crate::core::settings::{OP_CLEANSE_PLAINTEXT, TLS1_2};
 use crate::core::traffic::Received;
 use crate::sys::error;
 use crate::sys::reasons;
@@ -42,6 +42,8 @@ fn read(
 ) -> Result<usize, Stopped> {
     let outcome = read_data(ssl, room, size, peek, function);
     session_use::collect(ssl);
+    let state = &mut *ssl.lock();
+    state.connection.clean_up(&state.settings);
     outcome
 }
 
@@ -65,6 +67,8 @@ fn read_data(
                 return Err(-1);
             }
             let had_some = !state.connection.input.unread().is_empty();
+            let cleanses = state.settings.has_option(OP_CLEANSE_PLAINTEXT);
+            state.connection.input.cleanses = cleanses;
             let worked = !state.connection.awaits_more();
             let mut count = 0;
             let mut reader = |data: &[u8]| {

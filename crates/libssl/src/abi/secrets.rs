@@ -3,6 +3,8 @@
 
 use std::ffi::c_int;
 
+use zeroize::Zeroizing;
+
 use crate::abi::arguments::{Bytes, Handle, Room};
 use crate::abi::guard::exported;
 use crate::abi::objects::Ssl;
@@ -46,7 +48,7 @@ exported! {
         let material = {
             let state = ssl.lock();
             let Some(traffic) = state.connection.traffic() else { return -1 };
-            traffic.export(label, context, length)
+            traffic.export(label, context, length).map(Zeroizing::new)
         };
         match material {
             Some(material) => { out.fill(length, &material); 1 }

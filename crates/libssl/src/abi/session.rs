@@ -240,7 +240,7 @@ exported! {
         /// `TLS13_MAX_RESUMPTION_PSK_LENGTH`.
         const LONGEST: usize = 256;
         let Some(key) = key.get(length).filter(|key| key.len() <= LONGEST) else { return 0 };
-        int(change(session, |state| state.fields.secret = key.to_vec()))
+        int(change(session, |state| state.fields.secret = key.into()))
     }
 
     fn SSL_SESSION_get0_peer(session: Handle<SslSession>) -> *mut ffi::X509

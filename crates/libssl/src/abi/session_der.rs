@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::abi::arguments::{Handle, give};
 use crate::abi::guard::exported;
 use crate::abi::session::SslSession;
+use crate::core::secret::Secret;
 use crate::core::session::der;
 use crate::core::sessions;
 use crate::core::settings::TLS1_3;
@@ -21,7 +22,7 @@ use crate::sys::reasons;
 const PEM_NAME: *const c_char = c"SSL SESSION PARAMETERS".as_ptr();
 
 /// A session in DER; one of TLS 1.3 is kept for reading it again.
-fn write(session: &SslSession) -> Option<Vec<u8>> {
+fn write(session: &SslSession) -> Option<Secret> {
     let state = session.lock().clone();
     let der = der::encode(&state.fields)?;
     if let Some(slot) = &state.slot {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::abi::arguments::Handle;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
+use crate::core::secret::Secret;
 use crate::core::tickets::{External, Sealer};
 use crate::sys::libcrypto as ffi;
 use crate::sys::ticket_cipher::{MacKind, NAME_LENGTH, TicketCipher, VECTOR_LENGTH};
@@ -75,12 +76,12 @@ fn sealer(ssl: &Arc<Ssl>, key: TicketKey) -> Option<Sealer> {
     ready.then_some(Sealer { name, vector, cipher })
 }
 
-fn open(ssl: &Arc<Ssl>, key: TicketKey, ticket: &[u8]) -> Option<Vec<u8>> {
+fn open(ssl: &Arc<Ssl>, key: TicketKey, ticket: &[u8]) -> Option<Secret> {
     let (mut name, rest) = ticket.split_first_chunk::<NAME_LENGTH>().map(|(n, r)| (*n, r))?;
     let mut vector = *rest.first_chunk::<VECTOR_LENGTH>()?;
     let cipher = TicketCipher::new(key.kind)?;
     let known = call(ssl, key, &mut name, &mut vector, &cipher, false) > 0;
-    known.then(|| cipher.open(ticket))?
+    known.then(|| cipher.open(ticket))?.map(Secret::from)
 }
 
 exported! {

@@ -5,6 +5,7 @@
 //! says how many bytes the record at hand still needs.
 
 use rustls::TlsInputBuffer;
+use zeroize::Zeroize;
 
 /// Length of a record's header (RFC 8446, 5.1).
 const HEADER: usize = 5;
@@ -24,6 +25,8 @@ pub(crate) struct Input {
     end: usize,
     closed: bool,
     eof: bool,
+    /// Whether what was processed is zeroed: `SSL_OP_CLEANSE_PLAINTEXT`.
+    pub(crate) cleanses: bool,
 }
 
 /// The buffer while a transport writes into it, during which the connection is not locked.
@@ -89,6 +92,13 @@ impl Input {
         Some(record)
     }
 
+    /// Gives the memory back when nothing is in it: `SSL_MODE_RELEASE_BUFFERS`.
+    pub(crate) fn release(&mut self) {
+        if self.start == self.end {
+            self.bytes = Vec::new();
+        }
+    }
+
     /// Starts again at the beginning of the buffer when nothing is left in it.
     fn rewind(&mut self) {
         if self.start == self.end {
@@ -138,7 +148,11 @@ impl TlsInputBuffer for Input {
     }
 
     fn discard(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.end);
+        let processed = self.start..(self.start + count).min(self.end);
+        self.start = processed.end;
+        if self.cleanses {
+            self.bytes.get_mut(processed).unwrap_or_default().zeroize();
+        }
         self.rewind();
     }
 
@@ -175,6 +189,20 @@ mod tests {
         let lent = input.lend(5);
         input.take_back(lent, 0);
         assert_eq!(input.unread(), [7, 8]);
+    }
+
+    #[test]
+    fn what_was_processed_is_zeroed_and_given_back_when_that_is_wished() {
+        let mut input = Input { cleanses: true, ..Input::default() };
+        input.extend(&[1, 2, 3]);
+        input.discard(2);
+        assert_eq!(input.bytes, [0, 0, 3]);
+        input.release();
+        assert_eq!(input.unread(), [3]);
+        input.discard(1);
+        assert_eq!(input.bytes, [0, 0, 0]);
+        input.release();
+        assert_eq!(input.bytes.capacity(), 0);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::first_records::{FirstRecords, Seen};
 use super::key_log::CollectedKeys;
 use super::server::{self, Choice, Server};
 use super::sessions::{ClientSession, ConnectionSessions};
-use super::settings::{Settings, TLS1_2, TLS1_3};
+use super::settings::{MODE_RELEASE_BUFFERS, OP_CLEANSE_PLAINTEXT, Settings, TLS1_2, TLS1_3};
 use super::tap::{Exchange, Finished, Tap};
 use super::traffic::{Received, Traffic};
 use super::verify::Signatures;
@@ -453,6 +453,21 @@ impl Connection {
             State::Traffic(traffic) => traffic.receive(&mut self.input, &mut self.output, reader),
             State::Failed(failure) => Err(failure.clone()),
             _ => Err(Failure::local(reasons::UNINITIALIZED, "no handshake has been completed")),
+        }
+    }
+
+    /// Leaves nothing of what was read in memory that is kept, and gives memory back, as the
+    /// settings say.
+    pub(crate) fn clean_up(&mut self, settings: &Settings) {
+        let cleanse = settings.has_option(OP_CLEANSE_PLAINTEXT);
+        let release = settings.mode & MODE_RELEASE_BUFFERS != 0;
+        if release {
+            self.input.release();
+        }
+        if let State::Traffic(traffic) = &mut self.state
+            && (cleanse || release)
+        {
+            traffic.clean_up(release);
         }
     }
 

@@ -23,6 +23,7 @@ pub(crate) mod names;
 pub(crate) mod preferences;
 pub(crate) mod properties;
 pub(crate) mod records;
+pub(crate) mod secret;
 pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod sessions;

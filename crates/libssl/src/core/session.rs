@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::client::{Tls12Session, Tls13Session};
 
+use super::secret::{self, SESSION_ROOM, Secret};
 use super::settings::{TLS1_2, TLS1_3};
 use super::tap::provider::PROVIDER;
 
@@ -28,7 +29,7 @@ pub(crate) struct Session {
     pub(crate) suite: u16,
     pub(crate) id: Vec<u8>,
     /// The master secret of TLS 1.2, the PSK of TLS 1.3.
-    pub(crate) secret: Vec<u8>,
+    pub(crate) secret: Secret,
     pub(crate) id_context: Vec<u8>,
     /// When it was made, in seconds since 1970.
     pub(crate) time: i64,
@@ -56,7 +57,7 @@ impl Default for Session {
             version: 0,
             suite: 0,
             id: Vec::new(),
-            secret: Vec::new(),
+            secret: Secret::default(),
             id_context: Vec::new(),
             time: now(),
             timeout: DEFAULT_TIMEOUT,
@@ -87,6 +88,17 @@ pub(crate) fn id_of_ticket(ticket: &[u8]) -> Vec<u8> {
 }
 
 impl Session {
+    /// Room for it in any of its forms, in bytes.
+    pub(crate) fn room(&self) -> usize {
+        /// More than tags, lengths and numbers take.
+        const FRAMING: usize = 256;
+        let parts = [&self.id, &self.id_context, &self.ticket, &self.alpn, &self.ticket_data];
+        let name = self.hostname.as_ref().map_or(0, |name| name.count_bytes());
+        let chain: usize = self.chain.iter().map(|der| der.len() + 8).sum();
+        let parts: usize = parts.into_iter().map(Vec::len).sum();
+        FRAMING + parts + self.secret.len() + name + chain
+    }
+
     /// Whether its time is over.
     pub(crate) fn has_expired(&self) -> bool {
         self.timeout < now().saturating_sub(self.time)
@@ -94,12 +106,12 @@ impl Session {
 
     /// Reads a client's session of TLS 1.2.
     pub(crate) fn of_client12(session: &Tls12Session) -> Option<Self> {
-        let mut bytes = Vec::new();
+        let mut bytes = secret::buffer(SESSION_ROOM);
         session.encode(&mut bytes);
         let mut reader = Reader(&bytes);
         let mut own = Self { version: TLS1_2, suite: reader.u16()?, ..Self::default() };
         own.id = reader.vector::<1>()?.to_vec();
-        own.secret = reader.take(48)?.to_vec();
+        own.secret = reader.take(48)?.into();
         own.flags = u64::from(reader.u8()?) & FLAG_EXTENDED_MASTER_SECRET;
         own.read_client_common(&mut reader)?;
         Some(own)
@@ -107,11 +119,11 @@ impl Session {
 
     /// Reads a client's session of TLS 1.3.
     pub(crate) fn of_client13(session: &Tls13Session) -> Option<Self> {
-        let mut bytes = Vec::new();
+        let mut bytes = secret::buffer(SESSION_ROOM);
         session.encode(&mut bytes);
         let mut reader = Reader(&bytes);
         let mut own = Self { version: TLS1_3, suite: reader.u16()?, ..Self::default() };
-        own.secret = reader.vector::<1>()?.to_vec();
+        own.secret = reader.vector::<1>()?.into();
         own.age_add = reader.u32()?;
         own.max_early_data = reader.u32()?;
         own.read_client_common(&mut reader)?;
@@ -134,7 +146,8 @@ impl Session {
         if self.version != TLS1_2 || self.secret.len() != 48 || self.chain.is_empty() {
             return None;
         }
-        let mut bytes = self.suite.to_be_bytes().to_vec();
+        let mut bytes = secret::buffer(self.room());
+        bytes.extend_from_slice(&self.suite.to_be_bytes());
         // With a ticket the server recognizes a resumption by the echo of any id.
         put_vector::<1>(&mut bytes, &self.id)?;
         bytes.extend_from_slice(&self.secret);
@@ -174,18 +187,19 @@ impl Session {
         }
         own.ticket_data = reader.vector::<2>()?.to_vec();
         if own.version == TLS1_2 {
-            own.secret = reader.take(48)?.to_vec();
+            own.secret = reader.take(48)?.into();
             own.flags = u64::from(reader.u8()?) & FLAG_EXTENDED_MASTER_SECRET;
         } else {
-            own.secret = reader.vector::<1>()?.to_vec();
+            own.secret = reader.vector::<1>()?.into();
             own.age_add = reader.u32()?;
         }
         Some(own)
     }
 
     /// The session as a server of rustls stores it.
-    pub(crate) fn to_server(&self) -> Option<Vec<u8>> {
-        let mut bytes = u16::try_from(self.version).ok()?.to_be_bytes().to_vec();
+    pub(crate) fn to_server(&self) -> Option<Secret> {
+        let mut bytes = secret::buffer(self.room());
+        bytes.extend_from_slice(&u16::try_from(self.version).ok()?.to_be_bytes());
         bytes.extend_from_slice(&u64::try_from(self.time).ok()?.to_be_bytes());
         match &self.hostname {
             Some(name) => {
@@ -215,7 +229,7 @@ impl Session {
             }
             _ => return None,
         }
-        Some(bytes)
+        Some(bytes.into())
     }
 }
 
@@ -304,7 +318,7 @@ mod tests {
                 version,
                 suite,
                 id: vec![7; 32],
-                secret: vec![9; secret],
+                secret: vec![9; secret].into(),
                 hostname: CString::new("server.test").ok(),
                 chain: vec![vec![1, 2, 3], vec![4, 5]],
                 alpn: b"h2".to_vec(),
@@ -322,7 +336,7 @@ mod tests {
             version: TLS1_2,
             suite: 0xC02B,
             id: id_of_ticket(b"ticket"),
-            secret: vec![9; 48],
+            secret: vec![9; 48].into(),
             chain: vec![vec![1, 2, 3]],
             ticket: b"ticket".to_vec(),
             timeout: 100,

@@ -14,6 +14,8 @@ use rustls::client::{ClientSessionKey, ClientSessionStore, Tls12Session, Tls13Se
 use rustls::crypto::kx::NamedGroup;
 use rustls::server::{ServerSessionKey, StoresServerSessions};
 
+use super::secret::Secret;
+
 /// A session that a client can offer.
 #[derive(Debug)]
 pub(crate) enum ClientSession {
@@ -117,20 +119,20 @@ pub(crate) fn remembered(id: &[u8]) -> Option<Arc<Slot>> {
 #[derive(Debug, Default)]
 pub(crate) struct ServerSessions {
     /// The session that the client offers, by its id.
-    found: Option<(Vec<u8>, Vec<u8>)>,
+    found: Option<(Vec<u8>, Secret)>,
     /// Whether to give sessions of TLS 1.2 an id.
     gives_ids: bool,
-    made: Mutex<Vec<(Vec<u8>, Vec<u8>)>>,
+    made: Mutex<Vec<(Vec<u8>, Secret)>>,
 }
 
 impl ServerSessions {
     /// A store with at most one session.
-    pub(crate) fn new(found: Option<(Vec<u8>, Vec<u8>)>, gives_ids: bool) -> Self {
+    pub(crate) fn new(found: Option<(Vec<u8>, Secret)>, gives_ids: bool) -> Self {
         Self { found, gives_ids, made: Mutex::default() }
     }
 
     /// Takes the sessions made so far, with their ids.
-    pub(crate) fn take_made(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn take_made(&self) -> Vec<(Vec<u8>, Secret)> {
         self.made.lock().map(|mut made| std::mem::take(&mut *made)).unwrap_or_default()
     }
 }
@@ -139,12 +141,12 @@ impl StoresServerSessions for ServerSessions {
     /// Says that it was stored even when no cache wants it: like OpenSSL, a server of TLS 1.3
     /// sends its tickets all the same.
     fn put(&self, key: ServerSessionKey<'_>, value: Vec<u8>) -> bool {
-        self.made.lock().map(|mut made| made.push((key.as_ref().to_vec(), value))).is_ok()
+        self.made.lock().map(|mut made| made.push((key.as_ref().to_vec(), value.into()))).is_ok()
     }
 
     fn get(&self, key: ServerSessionKey<'_>) -> Option<Vec<u8>> {
         let (id, value) = self.found.as_ref()?;
-        (id == key.as_ref()).then(|| value.clone())
+        (id == key.as_ref()).then(|| value.to_vec())
     }
 
     /// Leaves the session: the handshake may be processed twice, and OpenSSL leaves it as well.

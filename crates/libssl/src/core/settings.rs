@@ -29,6 +29,10 @@ pub(crate) const OP_NO_TLS1_3: u64 = 1 << 29;
 pub(crate) const OP_CIPHER_SERVER_PREFERENCE: u64 = 1 << 22;
 /// `SSL_OP_NO_TICKET`.
 pub(crate) const OP_NO_TICKET: u64 = 1 << 14;
+/// `SSL_OP_CLEANSE_PLAINTEXT`.
+pub(crate) const OP_CLEANSE_PLAINTEXT: u64 = 1 << 1;
+/// `SSL_MODE_RELEASE_BUFFERS`.
+pub(crate) const MODE_RELEASE_BUFFERS: u32 = 0x10;
 /// `SSL_OP_IGNORE_UNEXPECTED_EOF`.
 pub(crate) const OP_IGNORE_UNEXPECTED_EOF: u64 = 1 << 7;
 /// The options of a new context: `SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_MIDDLEBOX_COMPAT`.

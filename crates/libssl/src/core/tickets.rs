@@ -14,7 +14,9 @@ use aws_lc_rs::cipher::{
 };
 use aws_lc_rs::{hmac, iv, rand};
 use rustls::crypto::TicketProducer;
+use zeroize::Zeroizing;
 
+use super::secret::{self, Secret};
 use super::session::{Session, now};
 use crate::sys::ticket_cipher::{NAME_LENGTH as KEY_NAME_LENGTH, TicketCipher, VECTOR_LENGTH};
 
@@ -22,10 +24,12 @@ use crate::sys::ticket_cipher::{NAME_LENGTH as KEY_NAME_LENGTH, TicketCipher, VE
 pub(crate) const KEYS_LENGTH: usize = 80;
 const NAME_LENGTH: usize = 16;
 const MAC_LENGTH: usize = 32;
+/// The size of a block of AES, in bytes.
+const BLOCK: usize = 16;
 
 /// The keys of a context: a name, a key for the HMAC, a key for AES.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct TicketKeys([u8; KEYS_LENGTH]);
+pub(crate) struct TicketKeys(Zeroizing<[u8; KEYS_LENGTH]>);
 
 impl std::fmt::Debug for TicketKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,19 +40,19 @@ impl std::fmt::Debug for TicketKeys {
 impl TicketKeys {
     /// New keys. None when there is no randomness.
     pub(crate) fn random() -> Option<Self> {
-        let mut keys = [0; KEYS_LENGTH];
-        rand::fill(&mut keys).ok()?;
+        let mut keys = Zeroizing::new([0; KEYS_LENGTH]);
+        rand::fill(&mut *keys).ok()?;
         Some(Self(keys))
     }
 
     /// A program's keys. None when they are not [`KEYS_LENGTH`] bytes.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
+        bytes.try_into().ok().map(|keys| Self(Zeroizing::new(keys)))
     }
 
     /// The keys, for the program.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+        &*self.0
     }
 
     fn name(&self) -> &[u8] {
@@ -67,8 +71,10 @@ impl TicketKeys {
     /// Seals `plain`: name, initialization vector, ciphertext, MAC.
     pub(crate) fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let key = PaddedBlockEncryptingKey::cbc_pkcs7(self.cipher()?).ok()?;
-        let mut sealed = plain.to_vec();
-        let context = key.encrypt(&mut sealed).ok()?;
+        // Encrypted where it is, with room for the padding.
+        let mut sealed = secret::buffer(plain.len() + BLOCK);
+        sealed.extend_from_slice(plain);
+        let context = key.encrypt(&mut *sealed).ok()?;
         let vector: &[u8] = (&context).try_into().ok()?;
         let mut ticket = [self.name(), vector, &sealed].concat();
         let mac = hmac::sign(&self.mac(), &ticket);
@@ -77,15 +83,17 @@ impl TicketKeys {
     }
 
     /// Opens a ticket. None when it is not one of these keys'.
-    pub(crate) fn open(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn open(&self, ticket: &[u8]) -> Option<Secret> {
         let (signed, mac) = ticket.split_at_checked(ticket.len().checked_sub(MAC_LENGTH)?)?;
         let sealed = signed.strip_prefix(self.name())?;
         hmac::verify(&self.mac(), signed, mac).ok()?;
         let (vector, sealed) = sealed.split_at_checked(AES_CBC_IV_LEN)?;
         let context = DecryptionContext::Iv128(iv::FixedLength::try_from(vector).ok()?);
         let key = PaddedBlockDecryptingKey::cbc_pkcs7(self.cipher()?).ok()?;
-        let mut sealed = sealed.to_vec();
-        Some(key.decrypt(&mut sealed, context).ok()?.to_vec())
+        let mut opened = Zeroizing::new(sealed.to_vec());
+        let length = key.decrypt(&mut opened, context).ok()?.len();
+        opened.truncate(length);
+        Some(opened.into())
     }
 }
 
@@ -101,12 +109,12 @@ pub(crate) struct Sealer {
 #[derive(Debug)]
 pub(crate) struct External {
     /// The ticket that the client offers, and what is in it.
-    opened: Option<(Vec<u8>, Vec<u8>)>,
+    opened: Option<(Vec<u8>, Secret)>,
     sealers: Mutex<Vec<Sealer>>,
 }
 
 impl External {
-    pub(crate) fn new(opened: Option<(Vec<u8>, Vec<u8>)>, sealers: Vec<Sealer>) -> Self {
+    pub(crate) fn new(opened: Option<(Vec<u8>, Secret)>, sealers: Vec<Sealer>) -> Self {
         Self { opened, sealers: Mutex::new(sealers) }
     }
 }
@@ -129,7 +137,7 @@ impl Keys {
         }
     }
 
-    fn open(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+    fn open(&self, ticket: &[u8]) -> Option<Secret> {
         match self {
             Self::Own(keys) => keys.open(ticket),
             Self::External(external) => {
@@ -155,9 +163,9 @@ pub(crate) struct Tickets {
 #[derive(Debug, Default)]
 pub(crate) struct Passed {
     /// The tickets written, and what is in them.
-    pub(crate) sealed: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) sealed: Vec<(Vec<u8>, Secret)>,
     /// What the last ticket that opened holds.
-    pub(crate) opened: Option<Vec<u8>>,
+    pub(crate) opened: Option<Secret>,
 }
 
 impl Tickets {
@@ -175,12 +183,12 @@ impl Tickets {
         self.passed.lock().map(|mut passed| std::mem::take(&mut *passed)).unwrap_or_default()
     }
 
-    fn unwrap(&self, plain: &[u8]) -> Option<Vec<u8>> {
+    fn unwrap(&self, plain: &[u8]) -> Option<Secret> {
         let (expires, rest) = plain.split_first_chunk::<8>()?;
         let (length, rest) = rest.split_first()?;
         let (id_context, value) = rest.split_at_checked(usize::from(*length))?;
         let alive = now() <= i64::from_be_bytes(*expires);
-        (alive && id_context == &*self.id_context).then(|| value.to_vec())
+        (alive && id_context == &*self.id_context).then(|| value.into())
     }
 }
 
@@ -188,10 +196,10 @@ impl TicketProducer for Tickets {
     fn encrypt(&self, value: &[u8]) -> Option<Vec<u8>> {
         let expires = now().saturating_add(i64::from(self.timeout)).to_be_bytes();
         let length = [u8::try_from(self.id_context.len()).ok()?];
-        let plain = [&expires[..], &length, &self.id_context, value].concat();
+        let plain = Zeroizing::new([&expires[..], &length, &self.id_context, value].concat());
         let ticket = self.keys.seal(&plain)?;
         if let Ok(mut passed) = self.passed.lock() {
-            passed.sealed.push((ticket.clone(), value.to_vec()));
+            passed.sealed.push((ticket.clone(), value.into()));
         }
         Some(ticket)
     }
@@ -201,7 +209,8 @@ impl TicketProducer for Tickets {
         if let Ok(mut passed) = self.passed.lock() {
             passed.opened = Some(value.clone());
         }
-        Session::of_server(&[], &value)?.under(self.name.as_deref()).to_server()
+        let session = Session::of_server(&[], &value)?.under(self.name.as_deref());
+        Some(session.to_server()?.to_vec())
     }
 
     fn lifetime(&self) -> Duration {
@@ -214,8 +223,8 @@ mod tests {
     use super::*;
 
     /// A session as rustls's server stores it.
-    fn session() -> Vec<u8> {
-        Session { version: 0x0304, suite: 0x1302, secret: vec![7; 48], ..Session::default() }
+    fn session() -> Secret {
+        Session { version: 0x0304, suite: 0x1302, secret: vec![7; 48].into(), ..Session::default() }
             .to_server()
             .unwrap()
     }
@@ -230,7 +239,7 @@ mod tests {
         let ticket = tickets(&keys, b"one", 100).encrypt(&session()).unwrap();
         let copy = TicketKeys::from_bytes(keys.bytes()).unwrap();
         let other = tickets(&copy, b"one", 5);
-        assert_eq!(other.decrypt(&ticket), Some(session()));
+        assert_eq!(other.decrypt(&ticket).as_deref(), Some(&*session()));
         assert_eq!(other.take_passed().opened, Some(session()));
         let stranger = tickets(&TicketKeys::random().unwrap(), b"one", 100);
         assert_eq!(stranger.decrypt(&ticket), None);

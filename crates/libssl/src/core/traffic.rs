@@ -5,6 +5,7 @@ use rustls::crypto::cipher::OutboundPlain;
 use rustls::server::ServerSide;
 use rustls::split::{ReceiveTraffic, ReceiveTrafficState, SendTraffic};
 use rustls::{ConnectionOutputs, KeyingMaterialExporter, SideData};
+use zeroize::{Zeroize, Zeroizing};
 
 use super::buffer::Input;
 use super::failure::Failure;
@@ -15,7 +16,7 @@ pub(crate) struct Traffic {
     receive: Receive,
     pub(crate) outputs: ConnectionOutputs,
     exporter: Option<KeyingMaterialExporter>,
-    plaintext: Vec<u8>,
+    plaintext: Zeroizing<Vec<u8>>,
     read: usize,
 }
 
@@ -49,7 +50,14 @@ impl Traffic {
 
     fn new(send: SendTraffic, receive: Receive, mut outputs: ConnectionOutputs) -> Self {
         let exporter = outputs.exporter().ok();
-        Self { send: Some(send), receive, outputs, exporter, plaintext: Vec::new(), read: 0 }
+        Self {
+            send: Some(send),
+            receive,
+            outputs,
+            exporter,
+            plaintext: Zeroizing::default(),
+            read: 0,
+        }
     }
 
     /// Keying material for another protocol (RFC 5705; RFC 8446, 7.5). None when there is none of
@@ -74,6 +82,16 @@ impl Traffic {
         if self.read == self.plaintext.len() {
             self.plaintext.clear();
             self.read = 0;
+        }
+    }
+
+    /// Zeroes data that was read and is still in memory, and gives that back if it is to.
+    pub(crate) fn clean_up(&mut self, release: bool) {
+        if self.plaintext.is_empty() {
+            match release {
+                true => self.plaintext = Zeroizing::default(),
+                false => self.plaintext.zeroize(),
+            }
         }
     }
 

@@ -17,6 +17,7 @@
 use std::ffi::CString;
 
 use super::Session;
+use crate::core::secret::{self, Secret};
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
@@ -27,11 +28,11 @@ const EXPLICIT: u8 = 0xA0;
 const FORM: i64 = 1;
 
 /// Writes a session. None when it has no cipher suite, and so nothing to resume.
-pub(crate) fn encode(session: &Session) -> Option<Vec<u8>> {
+pub(crate) fn encode(session: &Session) -> Option<Secret> {
     if session.suite == 0 {
         return None;
     }
-    let mut out = Vec::new();
+    let mut out = secret::buffer(session.room());
     put(&mut out, INTEGER, &integer(FORM));
     put(&mut out, INTEGER, &integer(session.version.into()));
     put(&mut out, OCTET_STRING, &session.suite.to_be_bytes());
@@ -54,9 +55,9 @@ pub(crate) fn encode(session: &Session) -> Option<Vec<u8>> {
     put_bytes(&mut out, 16, &session.alpn);
     put_bytes(&mut out, 18, &session.ticket_data);
     put_number(&mut out, 19, session.group.into());
-    let mut der = Vec::new();
+    let mut der = secret::buffer(session.room());
     put(&mut der, SEQUENCE, &out);
-    Some(der)
+    Some(der.into())
 }
 
 /// Reads the session at the start of `der`. Also gives how many bytes it takes.
@@ -71,7 +72,7 @@ pub(crate) fn decode(der: &[u8]) -> Option<(Session, usize)> {
         version: number(expect(&mut body, INTEGER)?)?.try_into().ok()?,
         suite: u16::from_be_bytes(expect(&mut body, OCTET_STRING)?.try_into().ok()?),
         id: expect(&mut body, OCTET_STRING)?.to_vec(),
-        secret: expect(&mut body, OCTET_STRING)?.to_vec(),
+        secret: expect(&mut body, OCTET_STRING)?.into(),
         ..Session::default()
     };
     while !body.is_empty() {
@@ -189,7 +190,7 @@ mod tests {
             version: 0x0303,
             suite: 0xC02B,
             id: vec![7; 32],
-            secret: vec![9; 48],
+            secret: vec![9; 48].into(),
             id_context: b"context".to_vec(),
             timeout: 7200,
             chain: vec![vec![0x30, 3, 2, 1, 5]],
