@@ -166,6 +166,9 @@ fn what_is_installed_works_and_goes_away() {
         "lib/certstatus/libssl.so.3",
         "share/man/man1/certstatus.1",
         "share/man/man1/certstatus-exec.1",
+        "share/man/man1/certstatus-agent.1",
+        "share/doc/certstatus/agent.toml",
+        "lib/systemd/system/certstatus-agent.service",
         "share/bash-completion/completions/certstatus",
         "share/zsh/site-functions/_certstatus",
         "share/fish/vendor_completions.d/certstatus.fish",
@@ -173,6 +176,9 @@ fn what_is_installed_works_and_goes_away() {
         let length = std::fs::metadata(prefix.join(file)).map_or(0, |metadata| metadata.len());
         assert!(length > 0, "{file} is not installed");
     }
+    let unit = prefix.join("lib/systemd/system/certstatus-agent.service");
+    let unit = std::fs::read_to_string(unit).unwrap();
+    assert!(unit.contains("\nExecStart=/opt/certstatus/bin/certstatus agent "), "{unit}");
     let installed = Program::at(&prefix.join("bin/certstatus"));
     installed.run(["--version"]).exits(0).says("certstatus");
     let done = installed.run(["--json", "exec", "--check", "--", "curl"]);

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::outcome::Outcome;
-use crate::{check, demo, exec, fetch, pages, show, verify};
+use crate::{agent, check, demo, exec, fetch, pages, show, verify};
 
 /// Certificate status (OCSP) for TLS: check it, verify it, show it, fetch it.
 #[derive(Debug, Parser)]
@@ -64,6 +64,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Show(show::Args),
     Fetch(fetch::Args),
+    Agent(agent::Args),
     Exec(exec::Args),
     Man(pages::ManArgs),
     Completions(pages::CompletionsArgs),
@@ -78,6 +79,7 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Show(_) => "show",
             Self::Fetch(_) => "fetch",
+            Self::Agent(_) => "agent",
             Self::Exec(_) => "exec",
             Self::Man(_) => "man",
             Self::Completions(_) => "completions",
@@ -100,6 +102,7 @@ const EXAMPLES: &Examples = &[
     ("See what stapling does, without any setup", "certstatus demo"),
     ("Check what a server staples", "certstatus check www.example.com"),
     ("Fetch a response for a server to staple", "certstatus fetch server.pem --out staple.der"),
+    ("Keep the staples of servers fresh", "certstatus agent --config agent.toml"),
     ("Read a response", "certstatus show staple.der"),
 ];
 
@@ -111,6 +114,7 @@ pub(crate) fn examples_of(command: &str) -> &'static Examples {
         "verify" => verify::EXAMPLES,
         "show" => show::EXAMPLES,
         "fetch" => fetch::EXAMPLES,
+        "agent" => agent::EXAMPLES,
         "exec" => exec::EXAMPLES,
         "man" => pages::MAN_EXAMPLES,
         "completions" => pages::COMPLETIONS_EXAMPLES,

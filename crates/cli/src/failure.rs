@@ -19,8 +19,23 @@ pub(crate) struct Failure {
     /// The step that failed, in a word or two: `file`, `network`, or a stage of the verification.
     stage: String,
     message: String,
+    /// Where in a file it stands.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    place: Option<Place>,
     #[serde(skip)]
     advice: Vec<String>,
+}
+
+/// A place in a file of text that the user wrote.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Place {
+    /// The line, from 1.
+    pub(crate) line: usize,
+    /// The character in the line, from 1.
+    pub(crate) column: usize,
+    /// The line itself with a mark below, for people.
+    #[serde(skip)]
+    pub(crate) quote: Vec<String>,
 }
 
 impl Failure {
@@ -40,7 +55,20 @@ impl Failure {
     }
 
     fn new(outcome: Outcome, stage: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { outcome, stage: stage.into(), message: message.into(), advice: Vec::new() }
+        Self {
+            outcome,
+            stage: stage.into(),
+            message: message.into(),
+            place: None,
+            advice: Vec::new(),
+        }
+    }
+
+    /// The failure with the place in a file where what is wrong stands.
+    #[must_use]
+    pub(crate) fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
     }
 
     /// The failure with a sentence on what to do about it.
@@ -80,6 +108,9 @@ pub(crate) struct FailureReport<'a> {
 impl Report for FailureReport<'_> {
     fn render(&self, page: &mut Page) {
         page.verdict(&self.verdict);
+        if let Some(place) = &self.error.place {
+            page.quote(&place.quote);
+        }
         page.next(self.next);
     }
 }

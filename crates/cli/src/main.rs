@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod agent;
 mod args;
 mod check;
 mod demo;
@@ -54,6 +55,7 @@ fn run(command: &Command, output: &Output) -> Result<Outcome, Failure> {
         Command::Verify(args) => verify::run(args, output),
         Command::Show(args) => show::run(args, output),
         Command::Fetch(args) => fetch::run(args, output),
+        Command::Agent(args) => agent::run(args, output),
         Command::Exec(args) => exec::run(args, output),
         Command::Man(args) => pages::man(args, output),
         Command::Completions(args) => pages::completions(args, output),

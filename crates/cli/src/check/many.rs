@@ -14,7 +14,7 @@ use super::target::Target;
 use super::{Checked, Plan, check};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
-use crate::report::{Page, Report, Verdict};
+use crate::report::{Page, Report, Verdict, shortened};
 
 /// Checks every target, at most `jobs` at a time, and gives the results in the order of the targets.
 ///
@@ -129,13 +129,4 @@ fn time_left(checked: &Checked) -> String {
     let Some(staple) = checked.staple() else { return "-".to_owned() };
     let left = staple.expires().as_secs().saturating_sub(checked.now.as_secs());
     Span(Duration::from_secs(left)).to_string()
-}
-
-/// The text in at most that many characters.
-fn shortened(text: &str, length: usize) -> String {
-    if text.chars().count() <= length {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(length.saturating_sub(3)).collect();
-    format!("{}...", kept.trim_end())
 }

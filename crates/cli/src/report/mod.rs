@@ -13,7 +13,7 @@
 //! | `verdict.exit_code` | number | the exit code that goes with it |
 //! | `verdict.summary` | string | the verdict as a sentence |
 //! | `checked_at` | string | the time by which it was judged, RFC 3339 |
-//! | `error` | object | only when something is wrong: `stage` and `message` |
+//! | `error` | object | only when something is wrong: `stage` and `message`, in a file also `line` and `column` |
 //! | `next` | array of strings | what to do next |
 //!
 //! Reports about one certificate and one response have these as well:
@@ -50,7 +50,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 
-pub(crate) use page::Page;
+pub(crate) use page::{Page, shortened};
 pub(crate) use sanitize::sanitize;
 pub(crate) use status::StatusReport;
 

@@ -119,6 +119,20 @@ impl Page {
         }
     }
 
+    /// Lines as they are, after an empty line: not wrapped, in a terminal without Unicode without its
+    /// frame.
+    pub(crate) fn quote(&mut self, lines: &[String]) {
+        self.blank();
+        for line in lines {
+            let line = sanitize(line);
+            let line = match self.unicode {
+                true => line,
+                false => line.replace(['╷', '│', '╵'], "|").into(),
+            };
+            self.text.push_str(&format!("{:1$}{line}\n", "", self.indent));
+        }
+    }
+
     /// What to do next; nothing when there is nothing to do.
     pub(crate) fn next(&mut self, advice: &[String]) {
         if advice.is_empty() {
@@ -197,6 +211,15 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     }
     lines.push(line);
     lines
+}
+
+/// The text in at most that many characters.
+pub(crate) fn shortened(text: &str, length: usize) -> String {
+    if text.chars().count() <= length {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(length.saturating_sub(3)).collect();
+    format!("{}...", kept.trim_end())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
     reason = "in a test a panic is how a failure is told"
 )]
 
+mod agent;
 mod check;
 mod check_connect;
 mod check_fetch;

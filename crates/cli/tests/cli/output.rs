@@ -82,7 +82,9 @@ fn help_has_examples_and_the_exit_codes() {
     {
         assert!(ended.stdout.contains(expected), "{expected}: {}", ended.stdout);
     }
-    for command in ["demo", "check", "verify", "show", "fetch", "exec", "man", "completions"] {
+    for command in
+        ["demo", "check", "verify", "show", "fetch", "agent", "exec", "man", "completions"]
+    {
         for flag in ["-h", "--help"] {
             let ended = run(certstatus(&[command, flag]));
             assert_eq!(ended.code, 0, "{command}");

@@ -2,8 +2,8 @@
 
 use super::support::{certstatus, run, run_json};
 
-const COMMANDS: [&str; 8] =
-    ["demo", "check", "verify", "show", "fetch", "exec", "man", "completions"];
+const COMMANDS: [&str; 9] =
+    ["demo", "check", "verify", "show", "fetch", "agent", "exec", "man", "completions"];
 
 #[test]
 fn there_is_a_man_page_for_every_command() {

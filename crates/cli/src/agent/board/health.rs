@@ -1,0 +1,170 @@
+//! Whether all is well, in a word for machines and in a sentence for people.
+
+use std::time::Duration;
+
+use certstatus::time::Span;
+use serde::Serialize;
+
+use super::{StapleFacts, State};
+use crate::agent::outputs::HookState;
+
+/// How it stands with all of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(in crate::agent) struct Health {
+    pub(in crate::agent) level: Level,
+    pub(in crate::agent) summary: String,
+    /// The must-staple certificates whose clients are refused, or soon will be: a sentence for each.
+    pub(in crate::agent) failing: Vec<String>,
+}
+
+/// How it stands, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::agent) enum Level {
+    /// Nothing is to be done.
+    Good,
+    /// A human should look.
+    Attention,
+    /// Clients that check are refused, or soon will be.
+    Failing,
+}
+
+impl Health {
+    /// What those facts come to. `alarm` is the time left under which a staple is about to run out.
+    pub(in crate::agent) fn new(
+        staples: &[StapleFacts],
+        hooks: &[HookState],
+        config_is_wrong: bool,
+        alarm: Duration,
+    ) -> Self {
+        let failing: Vec<String> = staples.iter().filter_map(|one| failing(one, alarm)).collect();
+        let troubled = staples.iter().filter(|one| one.needs_attention()).count();
+        let (level, summary) = if !failing.is_empty() {
+            let said = match failing.len() {
+                1 => "1 must-staple certificate is, or soon will be, without a staple.".to_owned(),
+                more => format!(
+                    "{more} must-staple certificates are, or soon will be, without a staple."
+                ),
+            };
+            (Level::Failing, said)
+        } else if troubled > 0 {
+            let need = if troubled == 1 { "needs" } else { "need" };
+            let said = match staples.len() {
+                1 => "The certificate needs attention.".to_owned(),
+                all => format!("{troubled} of {all} certificates {need} attention."),
+            };
+            (Level::Attention, said)
+        } else if config_is_wrong {
+            (Level::Attention, "The configuration was changed and is not right.".to_owned())
+        } else if hooks.iter().any(|hook| hook.error.is_some()) {
+            (Level::Attention, "A command of on_change fails.".to_owned())
+        } else {
+            (Level::Good, well(staples))
+        };
+        Self { level, summary, failing }
+    }
+}
+
+/// What is said when nothing is wrong.
+fn well(staples: &[StapleFacts]) -> String {
+    let fresh = staples.iter().filter(|one| one.state == State::Fresh).count();
+    let waiting = staples.iter().filter(|one| one.state == State::Waiting).count();
+    match (staples.len(), fresh, waiting) {
+        (0, ..) => "There is no certificate.".to_owned(),
+        (_, _, 1..) => format!("{waiting} of {} staples are being fetched.", staples.len()),
+        (_, 0, _) => "No certificate names a responder.".to_owned(),
+        (_, 1, _) => "The staple is fresh.".to_owned(),
+        _ => format!("All {fresh} staples are fresh."),
+    }
+}
+
+/// Why clients that go by must-staple are refused, or soon will be.
+fn failing(one: &StapleFacts, alarm: Duration) -> Option<String> {
+    if !one.must_staple || matches!(one.state, State::Waiting | State::Expired) {
+        return None;
+    }
+    let name = &one.certificate;
+    let left = one.seconds_left.unwrap_or(0).max(0).unsigned_abs();
+    if left == 0 {
+        let why = one.note.as_deref().unwrap_or("there is none.");
+        return Some(format!("{name} must staple, and has no staple: {why}"));
+    }
+    let life = match (one.this_update, one.expires) {
+        (Some(begin), Some(end)) => end.0.as_secs().saturating_sub(begin.0.as_secs()),
+        _ => 0,
+    };
+    (left < alarm.as_secs().min(life / 4)).then(|| {
+        let left = Span(Duration::from_secs(left));
+        format!("{name} must staple, and its staple ends in {left}.")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::facts::Time;
+    use certstatus::time::unix;
+
+    fn staple(state: State, must_staple: bool, life: u64, left: i64) -> StapleFacts {
+        StapleFacts {
+            certificate: "/a.pem".into(),
+            subject: "CN=a".into(),
+            serial: "01".into(),
+            not_after: None,
+            must_staple,
+            state,
+            note: None,
+            status: None,
+            this_update: Some(Time(unix(1_000_000))),
+            next_update: None,
+            expires: Some(Time(unix(1_000_000 + life))),
+            seconds_left: Some(left),
+            refresh_at: None,
+            responders: Vec::new(),
+            failures: 0,
+            error: None,
+            file_error: None,
+            outputs: Vec::new(),
+        }
+    }
+
+    fn health(staples: &[StapleFacts]) -> Health {
+        Health::new(staples, &[], false, Duration::from_secs(12 * 3600))
+    }
+
+    #[test]
+    fn only_a_must_staple_certificate_makes_it_fail() {
+        let days = 4 * 86_400;
+        assert_eq!(health(&[staple(State::Missing, false, days, 0)]).level, Level::Attention);
+        let missing = health(&[staple(State::Missing, true, days, 0)]);
+        assert_eq!(missing.level, Level::Failing);
+        assert!(
+            missing.failing[0].contains("/a.pem must staple, and has no staple"),
+            "{missing:?}"
+        );
+        assert_eq!(health(&[staple(State::Waiting, true, days, 0)]).level, Level::Good);
+        assert_eq!(health(&[]).level, Level::Good);
+    }
+
+    #[test]
+    fn about_to_run_out_is_by_the_alarm_or_by_a_quarter_of_a_short_life() {
+        let level = |life, left| health(&[staple(State::Late, true, life, left)]).level;
+        assert_eq!(level(4 * 86_400, 12 * 3600), Level::Attention);
+        assert_eq!(level(4 * 86_400, 12 * 3600 - 1), Level::Failing);
+        assert_eq!(level(600, 150), Level::Attention);
+        assert_eq!(level(600, 149), Level::Failing);
+    }
+
+    #[test]
+    fn it_is_said_in_a_sentence() {
+        let fresh = || staple(State::Fresh, true, 600, 600);
+        assert_eq!(health(&[fresh()]).summary, "The staple is fresh.");
+        assert_eq!(health(&[fresh(), fresh()]).summary, "All 2 staples are fresh.");
+        let late = staple(State::Late, false, 600, 10);
+        assert_eq!(
+            health(&[fresh(), late.clone()]).summary,
+            "1 of 2 certificates needs attention."
+        );
+        assert_eq!(health(&[late]).summary, "The certificate needs attention.");
+    }
+}

@@ -1,0 +1,73 @@
+//! One file: its certificate, and who issued it as far as the files say.
+
+use std::path::Path;
+
+use certstatus::{Certificate, hex};
+use certstatus_stapler::Fingerprint;
+use sha2::{Digest as _, Sha256};
+
+use crate::failure::Failure;
+use crate::{input, issuer};
+
+/// A digest of a certificate and its issuer.
+pub(in crate::agent) type Digest = [u8; 32];
+
+/// A certificate as it was read.
+#[derive(Debug)]
+pub(in crate::agent) struct Loaded {
+    /// The certificate, and what stood after it in its file.
+    pub(in crate::agent) chain: Vec<Vec<u8>>,
+    /// The certificate of who issued it, when it is in the chain or in a file of its own.
+    pub(in crate::agent) issuer: Option<Vec<u8>>,
+    /// The subject's name.
+    pub(in crate::agent) subject: String,
+    /// Hexadecimal.
+    pub(in crate::agent) serial: String,
+    pub(in crate::agent) digest: Digest,
+}
+
+impl Loaded {
+    /// Whether it is the certificate of that fingerprint.
+    pub(in crate::agent) fn is(&self, certificate: &Fingerprint) -> bool {
+        self.chain.first().is_some_and(|leaf| Fingerprint::of(leaf) == *certificate)
+    }
+}
+
+/// Reads the certificate in that file, the first of the chain in it.
+///
+/// # Errors
+/// When there is none, or the issuer's file has not its issuer.
+pub(in crate::agent) fn load(path: &Path, issuer: Option<&Path>) -> Result<Loaded, Failure> {
+    let chain = input::certificates(path)?;
+    let name = input::name(path);
+    let (leaf, above) = chain.split_first().ok_or_else(|| {
+        Failure::untrusted("certificate", format!("{name} has no certificate in it."))
+    })?;
+    let certificate = issuer::certificate(leaf, &name)?;
+    let issuer = match issuer {
+        Some(file) => {
+            let candidates = input::certificates(file)?;
+            Some(issuer::among(&certificate, &candidates, &input::name(file))?.der().to_vec())
+        }
+        None => issuer::among(&certificate, above, &name).ok().map(|found| found.der().to_vec()),
+    };
+    let mut digest = Sha256::new();
+    digest.update(leaf);
+    digest.update(issuer.as_deref().unwrap_or_default());
+    Ok(Loaded {
+        subject: display_name(&certificate),
+        serial: hex(certificate.serial_number()),
+        digest: digest.finalize().into(),
+        issuer,
+        chain,
+    })
+}
+
+/// What people call the certificate: its subject, or its serial number when that is empty.
+fn display_name(certificate: &Certificate<'_>) -> String {
+    let subject = certificate.subject().to_string();
+    match subject.is_empty() {
+        true => format!("serial {}", hex(certificate.serial_number())),
+        false => subject,
+    }
+}

@@ -1,0 +1,164 @@
+//! Renewals, half files, links and wildcards, on real files.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use certstatus_lab::{Lab, Leaf};
+use tempfile::TempDir;
+
+use super::*;
+use crate::agent::config::Config;
+
+struct Bench {
+    lab: Lab,
+    directory: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { lab: Lab::builder().build().unwrap(), directory: TempDir::new().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, contents: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, contents).unwrap();
+        path
+    }
+
+    fn leaf(&self, name: &str) -> (Leaf, Vec<u8>) {
+        let leaf = self.lab.leaf(name).unwrap();
+        let directory = TempDir::new().unwrap();
+        let files = self.lab.write_files(directory.path(), &leaf).unwrap();
+        (leaf, fs::read(files.chain_pem).unwrap())
+    }
+
+    fn rules(&self, text: &str) -> Vec<Rule> {
+        Config::parse(text, "agent.toml", self.directory.path()).unwrap().rules
+    }
+
+    fn sweep(&self, path: &str) -> Sweep {
+        Sweep::new(self.rules(&format!("[[certificate]]\npath = \"{path}\"")))
+    }
+}
+
+/// The changes in words: `+` found, `?` unreadable, `-` gone.
+fn look(sweep: &mut Sweep) -> Vec<String> {
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    sweep
+        .look()
+        .iter()
+        .map(|change| match change {
+            Change::Found(path, _, loaded) => {
+                assert!(loaded.issuer.is_some(), "{loaded:?}");
+                format!("+{}", name(path))
+            }
+            Change::Unreadable(path, ..) => format!("?{}", name(path)),
+            Change::Gone(path) => format!("-{}", name(path)),
+        })
+        .collect()
+}
+
+#[test]
+fn a_certificate_is_told_of_when_it_is_new_renewed_and_gone() {
+    let bench = Bench::new();
+    let mut sweep = bench.sweep("live/*/chain.pem");
+    assert!(look(&mut sweep).is_empty());
+    let (_, first) = bench.leaf("a.example");
+    let path = bench.write("live/a/chain.pem", &first);
+    bench.write("live/a/.chain.pem", &first);
+    assert_eq!(look(&mut sweep), ["+chain.pem"]);
+    assert!(look(&mut sweep).is_empty());
+    // Written again with the same contents: nothing has changed.
+    fs::write(&path, &first).unwrap();
+    assert!(look(&mut sweep).is_empty());
+    fs::write(&path, bench.leaf("a.example").1).unwrap();
+    assert_eq!(look(&mut sweep), ["+chain.pem"]);
+    fs::remove_file(&path).unwrap();
+    assert!(look(&mut sweep).is_empty(), "it may come back at once");
+    assert_eq!(look(&mut sweep), ["-chain.pem"]);
+    assert!(look(&mut sweep).is_empty());
+}
+
+#[test]
+fn a_half_written_file_is_told_of_once_and_read_again() {
+    let bench = Bench::new();
+    let mut sweep = bench.sweep("chain.pem");
+    assert_eq!(look(&mut sweep), ["?chain.pem"], "there is no such file yet");
+    let (_, whole) = bench.leaf("a.example");
+    bench.write("chain.pem", &whole);
+    assert_eq!(look(&mut sweep), ["+chain.pem"]);
+    let (_, renewed) = bench.leaf("a.example");
+    bench.write("chain.pem", &renewed[..renewed.len() / 3]);
+    assert_eq!(look(&mut sweep), ["?chain.pem"]);
+    assert!(look(&mut sweep).is_empty());
+    bench.write("chain.pem", &renewed);
+    assert_eq!(look(&mut sweep), ["+chain.pem"]);
+    bench.write("chain.pem", b"");
+    assert_eq!(look(&mut sweep), ["?chain.pem"]);
+    // Back to what it was: told of, so that nobody believes that it is still wrong.
+    bench.write("chain.pem", &renewed);
+    assert_eq!(look(&mut sweep), ["+chain.pem"]);
+}
+
+#[test]
+fn a_link_that_points_elsewhere_is_a_renewal() {
+    let bench = Bench::new();
+    let old = bench.write("archive/chain1.pem", &bench.leaf("a.example").1);
+    let new = bench.write("archive/chain2.pem", &bench.leaf("a.example").1);
+    symlink(&old, bench.path("chain.pem")).unwrap();
+    let mut sweep = bench.sweep("chain.pem");
+    assert_eq!(look(&mut sweep), ["+chain.pem"]);
+    fs::remove_file(bench.path("chain.pem")).unwrap();
+    symlink(&new, bench.path("chain.pem")).unwrap();
+    assert_eq!(look(&mut sweep), ["+chain.pem"]);
+}
+
+#[test]
+fn the_first_rule_has_a_certificate() {
+    let bench = Bench::new();
+    bench.write("a.pem", &bench.leaf("a.example").1);
+    bench.write("b.pem", &bench.leaf("b.example").1);
+    let both = "[[certificate]]\npath = \"a.pem\"\nkeep_stale = true\n\
+                [[certificate]]\npath = \"*.pem\"\n";
+    let mut sweep = Sweep::new(bench.rules(both));
+    let kept: Vec<bool> = sweep
+        .look()
+        .iter()
+        .map(|change| match change {
+            Change::Found(_, rule, _) => rule.keep_stale,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(kept, [true, false]);
+    // Under other rules only what has another rule is told of.
+    sweep.replace_rules(bench.rules("[[certificate]]\npath = \"*.pem\"\n"));
+    assert_eq!(look(&mut sweep), ["+a.pem"]);
+}
+
+#[test]
+fn an_issuer_of_a_file_must_be_the_issuer() {
+    let bench = Bench::new();
+    let (leaf, _) = bench.leaf("a.example");
+    let rules = || bench.rules("[[certificate]]\npath = \"leaf.der\"\nissuer = \"issuer.der\"\n");
+    bench.write("leaf.der", leaf.certificate());
+    bench.write("issuer.der", Lab::builder().build().unwrap().intermediate());
+    let mut sweep = Sweep::new(rules());
+    assert_eq!(look(&mut sweep), ["?leaf.der"]);
+    bench.write("issuer.der", bench.lab.intermediate());
+    assert_eq!(look(&mut sweep), ["+leaf.der"]);
+}
+
+#[test]
+fn looking_takes_a_small_part_of_the_time() {
+    let bench = Bench::new();
+    let mut sweep = bench.sweep("*.pem");
+    sweep.took = Duration::from_millis(200);
+    assert_eq!(sweep.next_in(Duration::from_secs(2)), Duration::from_secs(10));
+    sweep.took = Duration::from_millis(1);
+    assert_eq!(sweep.next_in(Duration::from_secs(2)), Duration::from_secs(2));
+}

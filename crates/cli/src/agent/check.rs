@@ -1,0 +1,138 @@
+//! `--check-config`: whether the configuration is right, and what it means on this machine.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::certificates::{Change, Sweep};
+use super::config::{Config, Listen};
+use super::outputs::Targets;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
+use crate::report::facts::Time;
+use crate::report::{Output, Page, Report, Verdict};
+
+/// What a configuration means.
+#[derive(Serialize)]
+struct CheckReport {
+    command: &'static str,
+    verdict: Verdict,
+    checked_at: Time,
+    config: String,
+    /// Null when staples are kept in memory only.
+    store: Option<String>,
+    /// Null when there is no status page.
+    listen: Option<String>,
+    certificates: Vec<CertificateMeant>,
+    next: Vec<String>,
+}
+
+/// A certificate that is meant, and where its staple would go.
+#[derive(Serialize)]
+struct CertificateMeant {
+    path: String,
+    subject: Option<String>,
+    outputs: Vec<String>,
+    /// Why it cannot be read; null when it can.
+    error: Option<String>,
+}
+
+/// Tells what the configuration means. It is right already, or it would not be one; a certificate
+/// that cannot be read is a failure all the same, since that is what the check is for.
+pub(super) fn run(path: &Path, config: Config, output: &Output) -> Result<Outcome, Failure> {
+    let certificates: Vec<CertificateMeant> =
+        Sweep::new(config.rules.clone()).look().into_iter().filter_map(meant).collect();
+    let unreadable = certificates.iter().filter(|one| one.error.is_some()).count();
+    let outcome = if unreadable > 0 { Outcome::Failed } else { Outcome::Good };
+    let report = CheckReport {
+        command: "agent",
+        verdict: Verdict::new(outcome, summary(certificates.len(), unreadable)),
+        checked_at: Time(output.now()),
+        config: path.display().to_string(),
+        store: config.store.path.as_ref().map(|path| path.display().to_string()),
+        listen: match config.http.listen {
+            Listen::Off => None,
+            Listen::At(address) => Some(address.to_string()),
+        },
+        next: advice(&config, &certificates),
+        certificates,
+    };
+    output.print(&report)?;
+    Ok(outcome)
+}
+
+fn meant(change: Change) -> Option<CertificateMeant> {
+    let (path, rule, subject, error) = match change {
+        Change::Found(path, rule, loaded) => (path, rule, Some(loaded.subject), None),
+        Change::Unreadable(path, rule, why) => (path, rule, None, Some(why)),
+        Change::Gone(_) => return None,
+    };
+    Some(CertificateMeant {
+        outputs: Targets::new(&rule, &path).names(),
+        path: path.display().to_string(),
+        subject,
+        error,
+    })
+}
+
+fn summary(all: usize, unreadable: usize) -> String {
+    match (all, unreadable) {
+        (0, _) => {
+            "The configuration is right, and means no certificate that is there now.".to_owned()
+        }
+        (1, 0) => "The configuration is right, and means 1 certificate.".to_owned(),
+        (all, 0) => format!("The configuration is right, and means {all} certificates."),
+        (all, some) => {
+            format!(
+                "The configuration is right, but {some} of its {all} certificates cannot be read."
+            )
+        }
+    }
+}
+
+fn advice(config: &Config, certificates: &[CertificateMeant]) -> Vec<String> {
+    let mut advice = Vec::new();
+    if certificates.is_empty() {
+        advice.push(
+            "Check the paths. Certificates that come later are seen by themselves.".to_owned(),
+        );
+    }
+    if config.store.path.is_none() {
+        advice.push(
+            "Give a path under [store], so that a restart need not ask for every staple again."
+                .to_owned(),
+        );
+    }
+    if let Listen::At(address) = config.http.listen
+        && !address.ip().is_loopback()
+    {
+        advice.push(format!(
+            "See that {address} is reached by those alone who may: the page asks for no password."
+        ));
+    }
+    advice
+}
+
+impl Report for CheckReport {
+    fn render(&self, page: &mut Page) {
+        page.verdict(&self.verdict);
+        page.section("Configuration");
+        page.field("file", &self.config);
+        page.field("store", self.store.as_deref().unwrap_or("memory only"));
+        match &self.listen {
+            Some(address) => page.field("status page", format!("http://{address}/")),
+            None => page.field("status page", "none"),
+        }
+        for one in &self.certificates {
+            page.section(&one.path);
+            match (&one.subject, &one.error) {
+                (Some(subject), _) => page.field("subject", subject),
+                (None, error) => page.field("error", error.as_deref().unwrap_or_default()),
+            }
+            for output in &one.outputs {
+                page.field("staple to", output);
+            }
+        }
+        page.next(&self.next);
+    }
+}

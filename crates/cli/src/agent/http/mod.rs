@@ -1,0 +1,103 @@
+//! The status page, the API, the metrics and the health check, over HTTP.
+//!
+//! Everything is read-only, and nothing of it is secret; still it is for loopback, and whoever wants
+//! more puts a server before it. The page brings all that it needs and may load nothing else: its
+//! content security policy allows this origin alone, and no script or style within the page.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+
+use super::board::Snapshot;
+
+/// Where what is shown comes from.
+pub(super) trait Source: Send + Sync + 'static {
+    /// Everything, as of now.
+    fn snapshot(&self) -> Snapshot;
+
+    /// The metrics, as Prometheus reads them.
+    fn metrics(&self) -> String;
+}
+
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Serves until `stop` is there; what is under way is finished first.
+pub(super) async fn serve(
+    listener: TcpListener,
+    source: Arc<dyn Source>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
+    let serving = axum::serve(listener, router(source)).with_graceful_shutdown(stop);
+    // It fails only with the listener.
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "the status page is no longer served");
+    }
+}
+
+fn router(source: Arc<dyn Source>) -> Router {
+    let page = |media_type, text: &'static str| {
+        get(move || async move { ([(header::CONTENT_TYPE, media_type)], text) })
+    };
+    Router::new()
+        .route("/", page("text/html; charset=utf-8", include_str!("page/index.html")))
+        .route("/page.css", page("text/css; charset=utf-8", include_str!("page/page.css")))
+        .route("/page.js", page("text/javascript; charset=utf-8", include_str!("page/page.js")))
+        .route("/icon.svg", page("image/svg+xml", include_str!("page/icon.svg")))
+        .route("/api/v1/staples", get(staples))
+        .route("/healthz", get(health))
+        .route("/metrics", get(metrics))
+        .layer(middleware::from_fn(guarded))
+        .with_state(source)
+}
+
+/// The header fields that every answer has.
+async fn guarded(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn staples(State(source): State<Arc<dyn Source>>) -> Response {
+    match serde_json::to_vec(&source.snapshot()) {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// 200 when clients get what they need, else 503; the sentences say why.
+async fn health(State(source): State<Arc<dyn Source>>) -> Response {
+    let health = source.snapshot().health;
+    let code = match health.failing.is_empty() {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut text = health.summary;
+    for sentence in &health.failing {
+        text.push('\n');
+        text.push_str(sentence);
+    }
+    text.push('\n');
+    (code, text).into_response()
+}
+
+async fn metrics(State(source): State<Arc<dyn Source>>) -> Response {
+    let media_type = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, media_type)], Body::from(source.metrics())).into_response()
+}

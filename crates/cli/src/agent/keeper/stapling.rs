@@ -1,0 +1,75 @@
+//! The configuration in the words of the stapler.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use certstatus_stapler::fetch::Http;
+use certstatus_stapler::{DiskStore, Fingerprint, ResponderLimits, Stapler, Target};
+use rustls_pki_types::CertificateDer;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::agent::certificates::Loaded;
+use crate::agent::config::{Config, Fetch, Rule};
+use crate::failure::Failure;
+
+/// Starts a stapler with that configuration, and gives it with a channel that names the certificates
+/// of which there is news. The news itself the stapler has logged.
+///
+/// # Errors
+/// When the store or the HTTP client cannot be had.
+pub(super) fn start_stapler(
+    config: &Config,
+) -> Result<(Stapler, UnboundedReceiver<Fingerprint>), Failure> {
+    let Fetch { concurrent, per_second, .. } = config.fetch;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let failed = |stage: &'static str| {
+        move |e: certstatus_stapler::Error| {
+            Failure::failed(stage, format!("The agent cannot start: {e}."))
+        }
+    };
+    let mut http = Http::builder(Arc::clone(&provider))
+        .timeout(config.fetch.timeout)
+        .connect_timeout(config.fetch.connect_timeout);
+    if let Some(proxy) = &config.fetch.proxy {
+        http = http.proxy(&proxy.0);
+    }
+    let (tell, news) = unbounded_channel();
+    let mut builder = Stapler::builder(provider)
+        .transport(http.build().map_err(failed("http"))?)
+        .responder_limits(ResponderLimits::new(concurrent as usize, per_second))
+        .nonce(config.fetch.nonce)
+        .on_event(move |event| {
+            // It fails only when nobody listens any more.
+            let _ = tell.send(event.certificate);
+        });
+    for (from, to) in &config.fetch.responders {
+        builder = builder.map_responder(&from.0, &to.0);
+    }
+    if config.fetch.staple_revoked {
+        builder = builder.staple_any_status();
+    }
+    if let Some(path) = &config.store.path {
+        builder = builder.store(DiskStore::open(path).map_err(|e| {
+            Failure::failed(
+                "store",
+                format!("The store at {} cannot be opened: {e}.", path.display()),
+            )
+            .advise("Give a directory under [store] in which the agent may write.")
+        })?);
+    }
+    Ok((builder.start().map_err(failed("stapler"))?, news))
+}
+
+/// A certificate as the stapler is told of it.
+pub(super) fn target(path: &Path, rule: &Rule, loaded: &Loaded) -> Target {
+    let chain: Vec<_> =
+        loaded.chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+    let mut target = Target::from_chain(&chain).label(path.display().to_string());
+    if let Some(issuer) = &loaded.issuer {
+        target = target.issuer(CertificateDer::from(issuer.as_slice()));
+    }
+    if !rule.responder.0.is_empty() {
+        target = target.responders(rule.responder.0.iter().map(|url| url.0.clone()));
+    }
+    target
+}

@@ -1,0 +1,142 @@
+//! One certificate, and what its servers have been given.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use certstatus::VerifiedResponse;
+use certstatus_stapler::{Fingerprint, StapleHandle, StapleState};
+
+use crate::agent::certificates::Loaded;
+use crate::agent::config::{HttpUrl, Rule};
+use crate::agent::outputs::{Delivery, Targets};
+
+/// The certificate at one path.
+#[derive(Debug)]
+pub(in crate::agent) struct Unit {
+    pub(super) targets: Targets,
+    /// The certificate; `None` until its file could be read once.
+    pub(super) known: Option<Known>,
+    /// Why the file cannot be read now.
+    pub(super) wrong: Option<String>,
+    /// How the last delivery went.
+    pub(super) outputs: Box<[Delivery]>,
+    /// What the servers have.
+    given: Given,
+    /// A delivery is under way.
+    busy: bool,
+    /// How many deliveries in a row have failed.
+    failures: u32,
+}
+
+/// A certificate that could be read.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) handle: StapleHandle,
+    pub(super) subject: Box<str>,
+    pub(super) origin: Origin,
+}
+
+/// What a rule says about whom to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    issuer: Option<Box<Path>>,
+    responders: Box<[HttpUrl]>,
+}
+
+impl Origin {
+    pub(super) fn new(rule: &Rule) -> Self {
+        Self {
+            issuer: rule.issuer.as_deref().map(Into::into),
+            responders: rule.responder.0.as_slice().into(),
+        }
+    }
+}
+
+impl Known {
+    pub(super) fn new(handle: StapleHandle, loaded: &Loaded, origin: Origin) -> Self {
+        Self { handle, subject: loaded.subject.as_str().into(), origin }
+    }
+}
+
+/// What servers were given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// Nothing by this process; there may be something from before.
+    Nothing,
+    /// That version of the staple of that certificate.
+    Staple(Fingerprint, u64),
+    /// What they had was taken away, or they had nothing.
+    Withdrawn,
+}
+
+/// What comes after a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Nothing,
+    /// Something happened meanwhile.
+    Again,
+    /// It failed, that often in a row.
+    Retry(u32),
+}
+
+impl Unit {
+    pub(super) fn new(targets: Targets) -> Self {
+        Self {
+            targets,
+            known: None,
+            wrong: None,
+            outputs: Box::default(),
+            given: Given::Nothing,
+            busy: false,
+            failures: 0,
+        }
+    }
+
+    /// Takes other servers, which have been given nothing yet.
+    pub(super) fn retarget(&mut self, targets: Targets) {
+        self.targets = targets;
+        self.given = Given::Nothing;
+        self.outputs = Box::default();
+    }
+
+    /// What servers should have, if they do not have it: a staple, or none. `None` when there is
+    /// nothing to do, or a delivery is under way already.
+    pub(super) fn begin(&mut self) -> Option<(Given, Option<Arc<VerifiedResponse>>)> {
+        if self.busy {
+            return None;
+        }
+        let (given, staple) = self.wanted()?;
+        (given != self.given).then(|| {
+            self.busy = true;
+            (given, staple)
+        })
+    }
+
+    /// What servers should have; `None` while that is not known.
+    fn wanted(&self) -> Option<(Given, Option<Arc<VerifiedResponse>>)> {
+        let handle = &self.known.as_ref()?.handle;
+        // The version first: if the staple is a newer one already, it is given twice, and not missed.
+        let version = handle.version();
+        if let Some(staple) = handle.current() {
+            return Some((Given::Staple(handle.certificate(), version), Some(staple)));
+        }
+        (handle.state() != StapleState::Pending).then_some((Given::Withdrawn, None))
+    }
+
+    /// A delivery has come to its end.
+    pub(super) fn end(&mut self, given: Given, deliveries: Vec<Delivery>) -> Next {
+        self.busy = false;
+        let failed = deliveries.iter().any(|delivery| delivery.error.is_some());
+        self.outputs = deliveries.into();
+        if failed {
+            self.failures = self.failures.saturating_add(1);
+            return Next::Retry(self.failures - 1);
+        }
+        self.failures = 0;
+        self.given = given;
+        match self.wanted() {
+            Some((wanted, _)) if wanted != given => Next::Again,
+            _ => Next::Nothing,
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! `--once`: one round for cron, with a progress bar and a table at the end.
+
+use std::time::Duration;
+
+use certstatus::time::Span;
+use indicatif::{ProgressBar, ProgressStyle};
+use rustls_pki_types::UnixTime;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::board::{StapleFacts, State};
+use super::certificates::Sweep;
+use super::config::Config;
+use super::keeper::Keeper;
+use super::outputs::HookState;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
+use crate::report::facts::Time;
+use crate::report::{Output, Page, Report, Verdict, shortened};
+
+/// How often it is looked how far it is.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// How long outputs that fail are tried again.
+const INSIST: Duration = Duration::from_secs(10);
+
+/// Gets what is due, gives it to the servers, and tells how it went.
+pub(super) fn run(config: &Config, output: &Output) -> Result<Outcome, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::failed("runtime", format!("The agent cannot start: {e}.")))?;
+    let (staples, hooks) = runtime.block_on(round(config, !output.is_json()))?;
+    let report = OnceReport::new(staples, hooks, output);
+    output.print(&report)?;
+    Ok(report.verdict.outcome)
+}
+
+async fn round(
+    config: &Config,
+    show_progress: bool,
+) -> Result<(Vec<StapleFacts>, Vec<HookState>), Failure> {
+    let mut keeper = Keeper::start(config)?;
+    let mut sweep = Sweep::new(config.rules.clone());
+    let changes = tokio::task::spawn_blocking(move || sweep.look()).await.map_err(|e| {
+        Failure::failed("certificates", format!("The certificates cannot be looked at: {e}."))
+    })?;
+    keeper.apply(changes);
+    let view = keeper.view();
+    let progress = if show_progress { progress_bar() } else { ProgressBar::hidden() };
+    let mut glance = tokio::time::interval(GLANCE);
+    // A responder that is in trouble is left alone for a while, and then cron calls again.
+    let patience = config.fetch.timeout.saturating_mul(2) + INSIST;
+    let (mut left, mut last_news) = (usize::MAX, Instant::now());
+    let mut looked = false;
+    loop {
+        tokio::select! {
+            () = keeper.work() => continue,
+            _ = glance.tick() => {}
+        }
+        let (all, settled) = view.settled();
+        progress.set_length(all as u64);
+        progress.set_position(settled as u64);
+        let now_left = all - settled + view.refreshing(UnixTime::now());
+        if now_left != left {
+            (left, last_news) = (now_left, Instant::now());
+        }
+        if left > 0 && last_news.elapsed() < patience {
+            continue;
+        }
+        if !std::mem::replace(&mut looked, true) {
+            keeper.look_at_all();
+        } else if keeper.is_done() || last_news.elapsed() >= patience {
+            break;
+        }
+    }
+    progress.finish_and_clear();
+    keeper.hooks.finish().await;
+    let told = (view.staples(UnixTime::now()), view.hooks());
+    keeper.stop().await;
+    Ok(told)
+}
+
+/// On standard error, when that is a terminal.
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} certificates  {elapsed}")
+    {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// What came of the round. In the JSON the certificates are as in the API.
+#[derive(Serialize)]
+struct OnceReport {
+    command: &'static str,
+    verdict: Verdict,
+    checked_at: Time,
+    staples: Vec<StapleFacts>,
+    hooks: Vec<HookState>,
+    next: Vec<String>,
+    #[serde(skip)]
+    width: usize,
+}
+
+impl OnceReport {
+    fn new(staples: Vec<StapleFacts>, hooks: Vec<HookState>, output: &Output) -> Self {
+        let failed_hook = hooks.iter().any(|hook| hook.error.is_some());
+        let hooks_outcome = if failed_hook { Outcome::Failed } else { Outcome::Good };
+        let worst = staples.iter().map(outcome).chain([hooks_outcome]).max();
+        Self {
+            command: "agent",
+            verdict: Verdict::new(worst.unwrap_or(Outcome::Good), summary(&staples)),
+            checked_at: Time(UnixTime::now()),
+            next: advice(&staples, &hooks),
+            staples,
+            hooks,
+            width: output.width(),
+        }
+    }
+}
+
+/// How it went with one certificate: what its status is, and whether servers have the staple.
+fn outcome(one: &StapleFacts) -> Outcome {
+    let delivered = match one.is_undelivered() || one.file_error.is_some() {
+        true => Outcome::Failed,
+        false => Outcome::Done,
+    };
+    one.state.outcome().max(delivered)
+}
+
+/// `3 certificates: 2 fresh, 1 revoked.`
+fn summary(staples: &[StapleFacts]) -> String {
+    if staples.is_empty() {
+        return "There is no certificate where the configuration looks.".to_owned();
+    }
+    let mut states: Vec<State> = staples.iter().map(|one| one.state).collect();
+    states.sort_unstable();
+    let counts: Vec<String> = states
+        .chunk_by(PartialEq::eq)
+        .filter_map(|same| Some(format!("{} {}", same.len(), same.first()?.words())))
+        .collect();
+    let plural = if staples.len() == 1 { "" } else { "s" };
+    let undelivered = staples.iter().filter(|one| one.is_undelivered()).count();
+    let lacking = match undelivered {
+        0 => String::new(),
+        some => format!(" {some} could not be given to a server."),
+    };
+    format!("{} certificate{plural}: {}.{lacking}", staples.len(), counts.join(", "))
+}
+
+fn advice(staples: &[StapleFacts], hooks: &[HookState]) -> Vec<String> {
+    let any = |state| staples.iter().any(|one: &StapleFacts| one.state == state);
+    let mut advice = Vec::new();
+    let mut say = |sentence: &str| advice.push(sentence.to_owned());
+    if any(State::Revoked) {
+        say("Replace the certificates that are revoked now. Clients that check refuse them.");
+    }
+    if any(State::Unknown) {
+        say("Ask the CA about those that are unknown: issued a moment ago, or by another CA?");
+    }
+    if any(State::Missing) || any(State::Late) {
+        say("Ask the responders yourself with `certstatus fetch CERTIFICATE` to see more.");
+    }
+    if any(State::Unreadable) {
+        say("Check the paths and the permissions of the files that cannot be read.");
+    }
+    for hook in hooks {
+        if let Some(error) = &hook.error {
+            say(&format!("See why the command `{}` failed: {error}.", hook.command));
+        }
+    }
+    for error in staples.iter().flat_map(|one| &one.outputs).filter_map(|o| o.error.as_deref()) {
+        say(&format!("{error}."));
+    }
+    advice
+}
+
+/// Columns of a line beside path, time and note.
+const FRAME: usize = 24;
+
+/// The least columns for a note.
+const LEAST_NOTE: usize = 20;
+
+impl Report for OnceReport {
+    fn render(&self, page: &mut Page) {
+        page.verdict(&self.verdict);
+        page.blank();
+        let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or_default();
+        let paths = widest(&mut self.staples.iter().map(|one| one.certificate.chars().count()));
+        let times = widest(&mut self.staples.iter().map(|one| time_left(one).len()));
+        let room = self.width.saturating_sub(FRAME + paths + times).max(LEAST_NOTE);
+        for one in &self.staples {
+            let path = format!("{:paths$}", one.certificate);
+            let said = one.file_error.as_deref().or(one.note.as_deref());
+            let said = said.unwrap_or_else(|| one.state.words());
+            let note = shortened(said, room);
+            page.line(outcome(one), &path, &format!("{:>times$}  {note}", time_left(one)));
+        }
+        page.next(&self.next);
+    }
+}
+
+fn time_left(one: &StapleFacts) -> String {
+    let left = one.seconds_left.and_then(|left| u64::try_from(left).ok());
+    left.map_or_else(|| "-".to_owned(), |left| Span(Duration::from_secs(left)).to_string())
+}

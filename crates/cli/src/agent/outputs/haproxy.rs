@@ -1,0 +1,113 @@
+//! A staple for a running HAProxy, over its stats socket: `set ssl ocsp-response`.
+//!
+//! HAProxy finds the certificate by the `CertID` in the response, and takes one only for a
+//! certificate that it has a staple of already, from `CERTIFICATE.ocsp` when it started. So the file
+//! is needed as well; this spares the reload.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::agent::config::Socket;
+use crate::report::sanitize;
+
+/// How long HAProxy may take. It answers at once, from one of its event loops.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How much of an answer is read: it is one line.
+const MAX_ANSWER: u64 = 4096;
+
+/// Tells HAProxy of a staple, and sees that it took it.
+pub(super) async fn update(socket: &Socket, staple: &[u8]) -> Result<(), String> {
+    let answer = tokio::time::timeout(PATIENCE, talk(socket, staple)).await;
+    let answer = answer
+        .map_err(|_| format!("HAProxy did not answer at {socket} within {PATIENCE:?}"))?
+        .map_err(|e| format!("HAProxy cannot be told at {socket}: {e}"))?;
+    let answer = answer.trim();
+    if answer.starts_with("OCSP Response updated") {
+        return Ok(());
+    }
+    let advice = match answer {
+        "" => "it closed the connection without a word; does the socket have `level admin`?",
+        // Of a level that is too low, and of a version that does not know the command.
+        _ if answer.starts_with("Permission denied") => "give the socket `level admin`",
+        _ if answer.contains("does not match any certificate") => {
+            "HAProxy takes a staple only for a certificate that had one when it started: write it \
+             to \"{path}.ocsp\" as well, and reload HAProxy once"
+        }
+        _ => "see HAProxy's manual, `set ssl ocsp-response`",
+    };
+    Err(format!("HAProxy at {socket} did not take the staple ({}): {advice}", sanitize(answer)))
+}
+
+async fn talk(socket: &Socket, staple: &[u8]) -> std::io::Result<String> {
+    match socket {
+        Socket::Unix(path) => ask(UnixStream::connect(path).await?, staple).await,
+        Socket::Tcp(address) => ask(TcpStream::connect(address).await?, staple).await,
+    }
+}
+
+async fn ask(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    staple: &[u8],
+) -> std::io::Result<String> {
+    // As a payload, which ends with an empty line: an argument may not be as long.
+    let command = format!("set ssl ocsp-response <<\n{}\n\n", STANDARD.encode(staple));
+    stream.write_all(command.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(MAX_ANSWER).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::UnixListener;
+
+    /// Plays an HAProxy that gives that answer, and gives what it was asked.
+    async fn played(answer: &'static str) -> (Result<(), String>, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let haproxy = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\n\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).await.unwrap();
+                asked.extend(byte);
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(asked).unwrap()
+        };
+        let socket = Socket::Unix(path);
+        tokio::join!(update(&socket, &[1, 2, 3]), haproxy)
+    }
+
+    #[tokio::test]
+    async fn the_answer_is_what_counts() {
+        let (result, asked) = played("OCSP Response updated!\n\n").await;
+        assert_eq!((result, asked.as_str()), (Ok(()), "set ssl ocsp-response <<\nAQID\n\n"));
+        for (answer, advice) in [
+            ("", "level admin"),
+            ("Permission denied\n", "level admin"),
+            (
+                "OCSP single response: Certificate ID does not match any certificate or issuer.\n",
+                "{path}.ocsp",
+            ),
+            ("OCSP response: \u{1b}[31m error.\n", "\\u{1b}"),
+        ] {
+            let error = played(answer).await.0.unwrap_err();
+            assert!(error.contains(advice), "{answer}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_haproxy_that_is_not_there_is_told() {
+        let error = update(&Socket::Unix("/nonexistent/h.sock".into()), &[1]).await.unwrap_err();
+        assert!(error.contains("/nonexistent/h.sock"), "{error}");
+    }
+}

@@ -1,0 +1,320 @@
+//! The commands of `on_change`, such as `nginx -s reload`.
+//!
+//! A command runs once for all that changed since it last ran, and not more often than the
+//! configuration allows: a hundred certificates that are renewed together are one reload. It runs
+//! beside everything else, in a process group of its own, and is ended when it takes too long.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::agent::config::{Hook, HookLimits};
+use crate::report::facts::Time;
+
+/// How long a first change waits for others that come with it.
+const GATHER: Duration = Duration::from_millis(500);
+
+/// How many changes are kept for a run. More are counted and not told one by one; a command that
+/// wants to know all of them has the API.
+const MAX_TOLD: usize = 10_000;
+
+/// A change as a command is told of it.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::agent) struct Announcement {
+    /// The path of the certificate.
+    pub(in crate::agent) certificate: String,
+    /// The files that were written.
+    pub(in crate::agent) outputs: Vec<String>,
+    /// `good`, `revoked`, or `none` when the staple was taken away.
+    pub(in crate::agent) status: &'static str,
+    /// When the staple expires; null when there is none.
+    pub(in crate::agent) expires: Option<Time>,
+}
+
+/// How the last run of a command went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(in crate::agent) struct HookState {
+    /// The command.
+    pub(in crate::agent) command: String,
+    /// How often it has run.
+    pub(in crate::agent) runs: u64,
+    /// Why the last run failed; null when it did not.
+    pub(in crate::agent) error: Option<String>,
+}
+
+/// All commands, and what they have not been told yet.
+#[derive(Debug)]
+pub(in crate::agent) struct Hooks {
+    limits: HookLimits,
+    board: HookBoard,
+    tasks: JoinSet<()>,
+}
+
+/// What can be seen of the commands from elsewhere. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(in crate::agent) struct HookBoard(Arc<Mutex<BTreeMap<Hook, Pending>>>);
+
+#[derive(Debug, Default)]
+struct Pending {
+    told: Vec<Announcement>,
+    count: usize,
+    /// A task waits to run it, or runs it.
+    busy: bool,
+    last_began: Option<Instant>,
+    runs: u64,
+    error: Option<String>,
+}
+
+impl Hooks {
+    pub(in crate::agent) fn new(limits: HookLimits) -> Self {
+        Self { limits, board: HookBoard::default(), tasks: JoinSet::new() }
+    }
+
+    /// What others may look at.
+    pub(in crate::agent) fn board(&self) -> HookBoard {
+        self.board.clone()
+    }
+
+    /// Takes other limits, for runs that have not begun.
+    pub(in crate::agent) fn set_limits(&mut self, limits: HookLimits) {
+        self.limits = limits;
+    }
+
+    /// Has the command told of a change, as soon as its turn comes.
+    pub(in crate::agent) fn announce(&mut self, hook: &Hook, announcement: Announcement) {
+        while self.tasks.try_join_next().is_some() {}
+        let mut hooks = self.board.lock();
+        let pending = hooks.entry(hook.clone()).or_default();
+        pending.count += 1;
+        if pending.told.len() < MAX_TOLD {
+            pending.told.push(announcement);
+        }
+        if !std::mem::replace(&mut pending.busy, true) {
+            drop(hooks);
+            let (hook, board, limits) = (hook.clone(), self.board(), self.limits.clone());
+            self.tasks.spawn(async move { run_while_pending(&hook, &board, &limits).await });
+        }
+    }
+
+    /// Waits until every command has been told all that it is to be told.
+    pub(in crate::agent) async fn finish(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+impl HookBoard {
+    /// How the commands went.
+    pub(in crate::agent) fn states(&self) -> Vec<HookState> {
+        let state = |(hook, pending): (&Hook, &Pending)| HookState {
+            command: hook.to_string(),
+            runs: pending.runs,
+            error: pending.error.clone(),
+        };
+        self.lock().iter().map(state).collect()
+    }
+
+    /// Nothing that holds this lock can panic; if it did, the state would still be whole.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Hook, Pending>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn run_while_pending(hook: &Hook, board: &HookBoard, limits: &HookLimits) {
+    loop {
+        let last_began = board.lock().get(hook).and_then(|pending| pending.last_began);
+        let after_gathering = Instant::now() + GATHER;
+        let turn = last_began
+            .map_or(after_gathering, |began| after_gathering.max(began + limits.interval));
+        sleep_until(turn).await;
+        let (told, count) = {
+            let mut hooks = board.lock();
+            let Some(pending) = hooks.get_mut(hook) else { return };
+            pending.last_began = Some(Instant::now());
+            (std::mem::take(&mut pending.told), std::mem::take(&mut pending.count))
+        };
+        let result = run(hook, &told, count, limits.timeout).await;
+        match &result {
+            Ok(()) => tracing::info!(command = %hook, changes = count, "command has run"),
+            Err(error) => tracing::error!(command = %hook, %error, "command failed"),
+        }
+        let mut hooks = board.lock();
+        let Some(pending) = hooks.get_mut(hook) else { return };
+        pending.runs += 1;
+        pending.error = result.err();
+        if pending.count == 0 {
+            pending.busy = false;
+            return;
+        }
+    }
+}
+
+/// Runs the command once.
+async fn run(
+    hook: &Hook,
+    told: &[Announcement],
+    count: usize,
+    limit: Duration,
+) -> Result<(), String> {
+    let mut command = command(hook);
+    command.env("CERTSTATUS_COUNT", count.to_string());
+    if let Some(last) = told.last() {
+        command
+            .env("CERTSTATUS_CERTIFICATE", &last.certificate)
+            .env("CERTSTATUS_OUTPUT", last.outputs.first().map_or("", String::as_str))
+            .env("CERTSTATUS_STATUS", last.status)
+            .env("CERTSTATUS_EXPIRES", last.expires.map(Time::shown).unwrap_or_default());
+    }
+    let mut child = command.spawn().map_err(|e| format!("it cannot be started: {e}"))?;
+    let told = lines(told);
+    let ended = timeout(limit, async {
+        if let Some(mut stdin) = child.stdin.take() {
+            // A command that does not read is told by its variables.
+            let _ = stdin.write_all(&told).await;
+        }
+        child.wait().await
+    });
+    match ended.await {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(format!("it ended with {status}")),
+        Ok(Err(error)) => Err(format!("its end cannot be waited for: {error}")),
+        Err(_) => {
+            end(&mut child).await;
+            Err(format!("it was ended: it took longer than {}", humantime::format_duration(limit)))
+        }
+    }
+}
+
+fn command(hook: &Hook) -> Command {
+    let mut command = match hook {
+        Hook::Shell(text) => {
+            let mut shell = Command::new("/bin/sh");
+            shell.arg("-c").arg(text);
+            shell
+        }
+        Hook::Program(program, arguments) => {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            command
+        }
+    };
+    // Where it is said that the agent is ready is nothing that a child should speak to.
+    command.env_remove("NOTIFY_SOCKET");
+    command.process_group(0).kill_on_drop(true).stdin(Stdio::piped());
+    command
+}
+
+/// Each change as a line of JSON.
+fn lines(told: &[Announcement]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for announcement in told {
+        // Strings and times always have a JSON form.
+        if serde_json::to_writer(&mut lines, announcement).is_ok() {
+            lines.push(b'\n');
+        }
+    }
+    lines
+}
+
+/// Ends the command and all that it started and that stayed in its group.
+async fn end(child: &mut Child) {
+    let group = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+    if let Some(group) = group {
+        // It fails only for a group that has ended by itself.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn announcement(certificate: &str) -> Announcement {
+        Announcement {
+            certificate: certificate.to_owned(),
+            outputs: vec![format!("{certificate}.der")],
+            status: "good",
+            expires: Some(Time(certstatus::time::unix(1_767_225_600))),
+        }
+    }
+
+    fn limits(interval: u64, timeout: u64) -> HookLimits {
+        HookLimits {
+            interval: Duration::from_millis(interval),
+            timeout: Duration::from_millis(timeout),
+        }
+    }
+
+    fn read(path: &Path) -> String {
+        std::fs::read_to_string(path).unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn a_command_is_told_once_of_all_that_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let text = format!(
+            "echo $CERTSTATUS_COUNT $CERTSTATUS_CERTIFICATE $CERTSTATUS_OUTPUT \
+             $CERTSTATUS_STATUS $CERTSTATUS_EXPIRES >> {0}; cat >> {0}",
+            log.display()
+        );
+        let hook = Hook::Shell(text);
+        let mut hooks = Hooks::new(limits(1, 10_000));
+        hooks.announce(&hook, announcement("/a"));
+        hooks.announce(&hook, announcement("/b"));
+        hooks.finish().await;
+        let told = read(&log);
+        let mut lines = told.lines();
+        assert_eq!(lines.next(), Some("2 /b /b.der good 2026-01-01T00:00:00Z"));
+        let first: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+        assert_eq!((&first["certificate"], &first["outputs"][0]), (&"/a".into(), &"/a.der".into()));
+        assert_eq!(lines.count(), 1);
+        assert_eq!((hooks.board().states()[0].runs, &hooks.board().states()[0].error), (1, &None));
+    }
+
+    #[tokio::test]
+    async fn a_command_runs_no_more_often_than_allowed_and_misses_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let hook = Hook::Shell(format!("echo $CERTSTATUS_COUNT >> {}", log.display()));
+        let mut hooks = Hooks::new(limits(1500, 10_000));
+        let began = Instant::now();
+        hooks.announce(&hook, announcement("/a"));
+        while read(&log).is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(10));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        hooks.announce(&hook, announcement("/b"));
+        hooks.announce(&hook, announcement("/c"));
+        hooks.finish().await;
+        assert_eq!(read(&log), "1\n2\n");
+        assert!(began.elapsed() >= Duration::from_millis(2000), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_command_that_fails_or_hangs_is_told_and_ended_with_its_children() {
+        let mut hooks = Hooks::new(limits(1, 300));
+        let failing = Hook::Program("/bin/false".into(), Vec::new());
+        let missing = Hook::Program("/nonexistent/x".into(), Vec::new());
+        let hanging = Hook::Shell("sleep 600 & sleep 600".into());
+        for hook in [&failing, &missing, &hanging] {
+            hooks.announce(hook, announcement("/a"));
+        }
+        let began = Instant::now();
+        hooks.finish().await;
+        assert!(began.elapsed() < Duration::from_secs(30));
+        let errors: Vec<String> =
+            hooks.board().states().into_iter().map(|state| state.error.unwrap()).collect();
+        assert!(errors[0].contains("took longer than 300ms"), "{errors:?}");
+        assert!(errors[1].contains("exit status: 1"), "{errors:?}");
+        assert!(errors[2].contains("cannot be started"), "{errors:?}");
+    }
+}

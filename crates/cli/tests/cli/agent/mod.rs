@@ -1,0 +1,8 @@
+//! `certstatus agent`: a real process, real files, and the lab's responder.
+
+mod config;
+mod once;
+mod outputs;
+mod process;
+mod service;
+mod systemd;

@@ -1,0 +1,97 @@
+//! `--once`: what is due is done, what is not is not, and the exit code tells the worst.
+
+use certstatus_lab::{Fault, LeafRequest};
+
+use super::process::Place;
+use crate::support::{run, run_json};
+
+const ONE: &str = "[[certificate]]\npath = \"chain.pem\"\noutput = \"staple.der\"\n";
+
+#[test]
+fn a_staple_is_written_and_not_fetched_again_before_it_is_due() {
+    let place = Place::new();
+    let leaf = place.issue("chain.pem", LeafRequest::new("a.example"));
+    place.configure(ONE);
+    let (code, json) = run_json(place.agent(&["--once"]));
+    assert_eq!((code, &json["verdict"]["outcome"]), (0, &"good".into()), "{json}");
+    assert_eq!(json["verdict"]["summary"], "1 certificate: 1 fresh.");
+    assert!(place.staple("staple.der", &leaf).is_some());
+    assert_eq!(json["staples"][0]["outputs"][0]["target"], place.text("staple.der"));
+    assert_eq!(place.lab.requests(), 1);
+
+    std::fs::remove_file(place.path("staple.der")).unwrap();
+    let ended = run(place.agent(&["--once"]));
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(place.staple("staple.der", &leaf).is_some(), "from the store");
+    assert_eq!(place.lab.requests(), 1, "nobody is asked again");
+    let line = ended.stdout.lines().find(|line| line.contains("chain.pem")).unwrap();
+    assert!(line.starts_with("✔ GOOD") && line.contains("fresh"), "{line}");
+}
+
+#[test]
+fn the_exit_code_is_that_of_the_worst() {
+    let place = Place::new();
+    let revoked = place.issue("live/revoked.pem", LeafRequest::new("revoked.example"));
+    let unknown = place.issue("live/unknown.pem", LeafRequest::new("unknown.example"));
+    place.issue("live/good.pem", LeafRequest::new("good.example"));
+    place.issue("live/quiet.pem", LeafRequest::new("quiet.example").no_aia());
+    place.write("live/half.pem", "-----BEGIN CERTIFICATE-----\nMIIB");
+    place.lab.revoke(&revoked, None);
+    place.lab.forget(&unknown);
+    place.configure("[[certificate]]\npath = \"live/*.pem\"\noutput = \"out/{stem}.der\"\n");
+    let state = |json: &serde_json::Value, name: &str| {
+        let all = json["staples"].as_array().unwrap();
+        let one = all.iter().find(|one| one["certificate"].as_str().unwrap().contains(name));
+        one.unwrap()["state"].as_str().unwrap().to_owned()
+    };
+    let (code, json) = run_json(place.agent(&["--once"]));
+    assert_eq!(code, 3, "{json}");
+    let states = ["revoked", "unknown", "good", "quiet", "half"].map(|name| state(&json, name));
+    assert_eq!(states, ["revoked", "unknown", "fresh", "no_responder", "unreadable"]);
+    assert!(!place.path("out/revoked.der").exists() && !place.path("out/unknown.der").exists());
+    assert!(place.path("out/good.der").exists());
+
+    std::fs::remove_file(place.path("live/revoked.pem")).unwrap();
+    assert_eq!(run(place.agent(&["--once"])).code, 4);
+    std::fs::remove_file(place.path("live/unknown.pem")).unwrap();
+    assert_eq!(run(place.agent(&["--once"])).code, 1);
+    std::fs::remove_file(place.path("live/half.pem")).unwrap();
+    assert_eq!(run(place.agent(&["--once"])).code, 0);
+}
+
+#[test]
+fn a_responder_that_fails_is_a_failure_and_what_was_stapled_before_is_kept_while_it_holds() {
+    let place = Place::new();
+    let leaf = place.issue("chain.pem", LeafRequest::new("a.example"));
+    place.configure(ONE);
+    place.lab.set_fault(Some(Fault::Http503Html));
+    let (code, json) = run_json(place.agent(&["--once"]));
+    assert_eq!((code, &json["staples"][0]["state"]), (1, &"missing".into()), "{json}");
+    assert!(json["staples"][0]["note"].as_str().unwrap().contains("503"), "{json}");
+    place.lab.set_fault(None);
+    assert_eq!(run(place.agent(&["--once"])).code, 0);
+    place.lab.set_fault(Some(Fault::Http503Html));
+    assert_eq!(run(place.agent(&["--once"])).code, 0);
+    assert!(place.staple("staple.der", &leaf).is_some());
+}
+
+#[test]
+fn what_is_revoked_is_stapled_when_told_to() {
+    let place = Place::new();
+    let leaf = place.issue("chain.pem", LeafRequest::new("a.example"));
+    place.lab.revoke(&leaf, None);
+    place.configure(&format!("fetch.staple_revoked = true\n{ONE}"));
+    let (code, json) = run_json(place.agent(&["--once"]));
+    assert_eq!(code, 3, "{json}");
+    assert!(place.staple("staple.der", &leaf).is_some(), "{json}");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_and_a_command_that_fails_are_failures() {
+    let place = Place::new();
+    place.issue("chain.pem", LeafRequest::new("a.example"));
+    place.configure(&format!("{ONE}on_change = \"exit 3\"\n"));
+    let (code, json) = run_json(place.agent(&["--once"]));
+    assert_eq!(code, 1, "{json}");
+    assert!(json["hooks"][0]["error"].as_str().unwrap().contains("exit status: 3"), "{json}");
+}

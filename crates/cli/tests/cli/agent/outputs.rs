@@ -1,0 +1,49 @@
+//! What servers get: files, their permissions, and commands.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use certstatus_lab::LeafRequest;
+
+use super::process::{Place, eventually};
+use crate::support::run;
+
+#[test]
+fn files_have_the_permissions_and_places_that_are_configured() {
+    let place = Place::new();
+    place.issue("live/a/chain.pem", LeafRequest::new("a.example"));
+    place.configure(
+        "[[certificate]]\npath = \"live/*/chain.pem\"\noutput = [\"{path}.ocsp\", \"out/{dir}/{stem}\"]\n\
+         mode = \"0640\"\n",
+    );
+    assert_eq!(run(place.agent(&["--once"])).code, 0);
+    let (first, second) = (place.path("live/a/chain.pem.ocsp"), place.path("out/a/chain"));
+    assert_eq!(fs::read(&first).unwrap(), fs::read(&second).unwrap());
+    assert_eq!(fs::metadata(first).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+#[test]
+fn a_command_is_told_what_changed_and_only_then() {
+    let place = Place::new();
+    place.issue("live/a.pem", LeafRequest::new("a.example"));
+    place.issue("live/b.pem", LeafRequest::new("b.example"));
+    let log = place.text("log");
+    place.configure(&format!(
+        "[[certificate]]\npath = \"live/*.pem\"\noutput = \"out/{{stem}}.der\"\n\
+         on_change = \"echo $CERTSTATUS_COUNT $CERTSTATUS_STATUS >> {log}; cat >> {log}\"\n"
+    ));
+    let agent = place.start();
+    let told = eventually("a command", || {
+        fs::read_to_string(place.path("log")).ok().filter(|log| log.lines().count() >= 3)
+    });
+    let mut lines = told.lines();
+    assert_eq!(lines.next(), Some("2 good"), "{told}");
+    let told: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+    assert_eq!(told["outputs"][0], place.text("out/a.der"));
+    drop(agent);
+    // What is there already is no change.
+    let agent = place.start();
+    agent.is_ready();
+    assert_eq!(fs::read_to_string(place.path("log")).unwrap().lines().count(), 3);
+    assert_eq!(agent.staples()["hooks"].as_array().unwrap().len(), 0);
+}

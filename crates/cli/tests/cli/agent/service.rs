@@ -1,0 +1,207 @@
+//! The agent as a service: renewals, reloads, refreshes, its pages, and its end.
+
+use std::fs;
+use std::time::Duration;
+
+use certstatus_lab::{Fault, Lab, LeafRequest};
+use rustix::process::Signal;
+
+use super::process::{Place, eventually, is_gone};
+
+const GLOB: &str = "[[certificate]]\npath = \"live/*.pem\"\noutput = \"out/{stem}.der\"\n";
+
+#[test]
+fn certificates_that_come_are_renewed_and_go_are_seen() {
+    let place = Place::new();
+    let first = place.issue("live/a.pem", LeafRequest::new("a.example"));
+    place.configure(GLOB);
+    let agent = place.start();
+    agent.is_ready();
+    assert!(place.staple("out/a.der", &first).is_some(), "there is a staple when it is ready");
+
+    let renewed = place.issue("live/a.pem", LeafRequest::new("a.example"));
+    eventually("the staple of the renewed one", || place.staple("out/a.der", &renewed));
+    let new = place.issue("live/b.pem", LeafRequest::new("b.example"));
+    eventually("the staple of the new one", || place.staple("out/b.der", &new));
+
+    // Half a file is not the end of what was there.
+    let whole = fs::read(place.path("live/a.pem")).unwrap();
+    place.write("live/a.pem", &whole[..200]);
+    eventually("the error", || agent.staples()["staples"][0]["file_error"].as_str().map(drop));
+    assert!(place.staple("out/a.der", &renewed).is_some());
+    place.write("live/a.pem", &whole);
+    eventually("no error", || agent.staples()["staples"][0]["file_error"].is_null().then_some(()));
+
+    fs::remove_file(place.path("live/b.pem")).unwrap();
+    eventually("the end of its staple", || is_gone(&place.path("out/b.der")));
+    assert_eq!(agent.only()["certificate"], place.text("live/a.pem"));
+}
+
+#[test]
+fn a_renewed_certificate_whose_responder_fails_loses_the_staple_of_the_old_one() {
+    let place = Place::new();
+    let first = place.issue("live/a.pem", LeafRequest::new("a.example"));
+    place.configure(GLOB);
+    let agent = place.start();
+    agent.is_ready();
+    assert!(place.staple("out/a.der", &first).is_some());
+    place.lab.set_fault(Some(Fault::TryLater));
+    let renewed = place.issue("live/a.pem", LeafRequest::new("a.example"));
+    eventually("no staple of another certificate", || is_gone(&place.path("out/a.der")));
+    assert_eq!(agent.only()["state"], "missing");
+    place.lab.set_fault(None);
+    // The first attempts follow each other by half a minute: a reload does not wait for that, but
+    // another renewal is asked about at once.
+    let again = place.issue("live/a.pem", LeafRequest::new("a.example"));
+    eventually("a staple", || place.staple("out/a.der", &again));
+    assert!(place.staple("out/a.der", &renewed).is_none());
+}
+
+#[test]
+fn staples_are_refreshed_and_what_expires_is_taken_away() {
+    let place = Place::with(Lab::builder().validity(Duration::from_secs(8)));
+    let leaf = place.issue("live/a.pem", LeafRequest::new("a.example").must_staple());
+    place.configure(GLOB);
+    let agent = place.start();
+    agent.is_ready();
+    assert_eq!(agent.get("/healthz").0, 200);
+    let first = place.staple("out/a.der", &leaf).unwrap();
+    eventually("a refresh", || {
+        place.staple("out/a.der", &leaf).filter(|now| now.this_update() > first.this_update())
+    });
+    place.lab.set_fault(Some(Fault::TryLater));
+    eventually("a warning", || (agent.get("/healthz").0 == 503).then_some(()));
+    assert!(agent.get("/healthz").2.contains("must staple, and its staple ends in"));
+    assert!(place.staple("out/a.der", &leaf).is_some(), "the alarm comes before the end");
+    eventually("the end", || is_gone(&place.path("out/a.der")));
+    eventually("no staple", || (agent.only()["state"] == "missing").then_some(()));
+    assert!(agent.get("/healthz").2.contains("has no staple"));
+}
+
+#[test]
+fn a_stale_file_is_kept_when_that_is_wanted() {
+    let place = Place::new();
+    place.issue("chain.pem", LeafRequest::new("a.example"));
+    place.write("staple.der", "from before");
+    place.lab.set_fault(Some(Fault::TryLater));
+    let one = "[[certificate]]\npath = \"chain.pem\"\noutput = \"staple.der\"\n";
+    place.configure(&format!("{one}keep_stale = true\n"));
+    let agent = place.start();
+    eventually("an attempt", || (agent.only()["state"] == "missing").then_some(()));
+    agent.is_ready();
+    assert!(place.path("staple.der").exists());
+    drop(agent);
+    place.configure(one);
+    let _agent = place.start();
+    eventually("the end of the file", || is_gone(&place.path("staple.der")));
+}
+
+#[test]
+fn a_reload_takes_what_is_new_and_drops_no_staple() {
+    let place = Place::new();
+    let leaf = place.issue("live/a.pem", LeafRequest::new("a.example"));
+    place.configure(GLOB);
+    let agent = place.start();
+    agent.is_ready();
+    let requests = place.lab.requests();
+
+    // Another output.
+    place.configure(&GLOB.replace("out/", "new/"));
+    agent.signal(Signal::HUP);
+    eventually("the new output", || place.staple("new/a.der", &leaf));
+    // One that is wrong: the old one holds, and the page says so.
+    place.write("agent.toml", "[[certificate]]\npaht = \"x\"\n");
+    agent.signal(Signal::HUP);
+    agent.says("the configuration stays as it was");
+    let error =
+        eventually("the error", || agent.staples()["config"]["error"].as_str().map(str::to_owned));
+    assert!(error.contains("line 2"), "{error}");
+    assert_eq!(agent.only()["state"], "fresh");
+    // Other ways to fetch: another stapler, and the staples of the store.
+    place.configure(&format!("fetch.timeout = \"9s\"\n{}", GLOB.replace("out/", "new/")));
+    agent.signal(Signal::HUP);
+    agent.says("the configuration is read again");
+    eventually("no error", || agent.staples()["config"]["error"].is_null().then_some(()));
+    eventually("a staple", || (agent.only()["state"] == "fresh").then_some(()));
+    assert!(place.staple("new/a.der", &leaf).is_some());
+    assert_eq!(place.lab.requests(), requests, "nobody was asked again");
+    // A certificate that is asked about elsewhere is asked about at once.
+    let other = place.lab.responder_url().replace("/ocsp", "/ocsp/");
+    place.configure(&format!("{GLOB}responder = \"{other}\"\n"));
+    agent.signal(Signal::HUP);
+    eventually("the other responder", || (agent.only()["responders"][0] == *other).then_some(()));
+    eventually("its answer", || place.staple("out/a.der", &leaf));
+}
+
+#[test]
+fn it_ends_when_it_is_told_to_and_begins_where_it_was() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let place = Place::new();
+        let leaf = place.issue("live/a.pem", LeafRequest::new("a.example"));
+        place.configure(GLOB);
+        let mut agent = place.start();
+        agent.is_ready();
+        agent.signal(signal);
+        assert_eq!(agent.end().code(), Some(0), "{}", agent.log());
+        assert!(place.staple("out/a.der", &leaf).is_some(), "servers keep what they have");
+        fs::remove_file(place.path("out/a.der")).unwrap();
+        let agent = place.start();
+        agent.is_ready();
+        assert!(place.staple("out/a.der", &leaf).is_some());
+        assert_eq!(place.lab.requests(), 1);
+    }
+}
+
+#[test]
+fn the_pages_say_what_is_there_and_may_load_nothing_from_elsewhere() {
+    let place = Place::new();
+    place.issue("live/a.pem", LeafRequest::new("a.example").must_staple());
+    place.configure(GLOB);
+    let agent = place.start();
+    agent.is_ready();
+    for (path, media_type) in [
+        ("/", "text/html"),
+        ("/page.css", "text/css"),
+        ("/page.js", "text/javascript"),
+        ("/icon.svg", "image/svg+xml"),
+        ("/api/v1/staples", "application/json"),
+        ("/healthz", "text/plain"),
+        ("/metrics", "text/plain"),
+    ] {
+        let (status, head, body) = agent.get(path);
+        assert_eq!(status, 200, "{path}");
+        assert!(head.contains(&format!("content-type: {media_type}")), "{head}");
+        assert!(head.contains("content-security-policy: default-src 'none'; "), "{head}");
+        assert!(!head.contains("unsafe-inline"), "{head}");
+        assert!(!body.is_empty());
+    }
+    assert_eq!(agent.get("/nothing").0, 404);
+    let page = agent.get("/").2;
+    assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("style="));
+    let all = agent.staples();
+    assert_eq!(all["health"]["level"], "good");
+    assert_eq!(all["health"]["summary"], "The staple is fresh.");
+    let one = &all["staples"][0];
+    assert_eq!(
+        (&one["state"], &one["status"], &one["must_staple"]),
+        (&"fresh".into(), &"good".into(), &true.into())
+    );
+    assert!(one["seconds_left"].as_i64().unwrap() > 300_000 && one["refresh_at"].is_string());
+    let metrics = agent.get("/metrics").2;
+    assert!(metrics.contains("certstatus_fetches_total{"), "{metrics}");
+    assert!(metrics.contains("# HELP certstatus_fetch_duration_seconds"), "{metrics}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_told() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = Place::new();
+    place.issue("live/a.pem", LeafRequest::new("a.example"));
+    place.configure(GLOB);
+    let text = fs::read_to_string(place.path("agent.toml")).unwrap();
+    place
+        .write("agent.toml", text.replace("127.0.0.1:0", &taken.local_addr().unwrap().to_string()));
+    let ended = crate::support::run(place.agent(&[]));
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("The status page cannot be served at"), "{}", ended.stderr);
+}
