@@ -202,20 +202,23 @@ impl Service {
 
     /// Reads the configuration again and takes what is new in it.
     async fn reload(&mut self) {
-        self.supervisor.reloading();
+        let was_ready = self.supervisor.is_ready();
+        if was_ready {
+            self.supervisor.reloading();
+        }
         let path = self.path.clone();
         let read = tokio::task::spawn_blocking(move || Config::read(&path)).await;
-        match read
-            .map_err(|e| Failure::failed("file", format!("It cannot be read: {e}.")))
-            .flatten()
-        {
+        let failed = |e| Err(Failure::failed("file", format!("It cannot be read: {e}.")));
+        match read.unwrap_or_else(failed) {
             Ok(config) => self.take(config).await,
             Err(failure) => {
                 tracing::error!("the configuration stays as it was: {failure}");
                 self.facts.config_refused(failure.to_string());
             }
         }
-        self.supervisor.ready();
+        if was_ready {
+            self.supervisor.ready();
+        }
     }
 
     async fn take(&mut self, config: Config) {

@@ -4,13 +4,9 @@ use std::path::Path;
 
 use certstatus::{Certificate, hex};
 use certstatus_stapler::Fingerprint;
-use sha2::{Digest as _, Sha256};
 
 use crate::failure::Failure;
 use crate::{input, issuer};
-
-/// A digest of a certificate and its issuer.
-pub(in crate::agent) type Digest = [u8; 32];
 
 /// A certificate as it was read.
 #[derive(Debug)]
@@ -23,7 +19,8 @@ pub(in crate::agent) struct Loaded {
     pub(in crate::agent) subject: String,
     /// Hexadecimal.
     pub(in crate::agent) serial: String,
-    pub(in crate::agent) digest: Digest,
+    /// A digest of the certificate and its issuer.
+    pub(in crate::agent) digest: Fingerprint,
 }
 
 impl Loaded {
@@ -51,13 +48,11 @@ pub(in crate::agent) fn load(path: &Path, issuer: Option<&Path>) -> Result<Loade
         }
         None => issuer::among(&certificate, above, &name).ok().map(|found| found.der().to_vec()),
     };
-    let mut digest = Sha256::new();
-    digest.update(leaf);
-    digest.update(issuer.as_deref().unwrap_or_default());
+    let both = [leaf.as_slice(), issuer.as_deref().unwrap_or_default()].concat();
     Ok(Loaded {
         subject: display_name(&certificate),
         serial: hex(certificate.serial_number()),
-        digest: digest.finalize().into(),
+        digest: Fingerprint::of(&both),
         issuer,
         chain,
     })

@@ -18,8 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use certstatus_stapler::Fingerprint;
+
 use super::config::Rule;
-pub(super) use load::{Digest, Loaded, load};
+pub(super) use load::{Loaded, load};
 
 /// What a look at the files brought.
 #[derive(Debug)]
@@ -45,7 +47,8 @@ struct Seen {
     rule: Arc<Rule>,
     /// The files when they were read; `None` when they have to be read again.
     stamps: Option<[Option<Stamp>; 2]>,
-    digest: Option<Digest>,
+    /// What was told of last.
+    digest: Option<Fingerprint>,
     /// What was told of last that is wrong.
     wrong: Option<String>,
     missed: bool,
