@@ -31,6 +31,12 @@ const ALERT_80_OTHERWISE: &str = "alert 80 cannot be sent encrypted; 40 is the n
 /// rustls sends the alerts that it finds reason for itself, and has none for the end of data.
 const END_OF_DATA: &str = "no alert says that data has ended once there are keys";
 
+/// The ChangeCipherSpec of a TLS 1.3 client means nothing to anyone.
+const EARLY_CCS: &str = "the engine's client has sent its ChangeCipherSpec before it verifies";
+
+/// OpenSSL answers a KeyUpdate when it writes next.
+const UPDATE_AT_ONCE: &str = "a KeyUpdate is answered as soon as it is read";
+
 /// libcrypto's providers decrypt nothing for this library.
 const NO_PROVIDER: &str = "the engine's cipher leaves no entry of libcrypto's";
 
@@ -191,6 +197,68 @@ const TABLE: &[Difference] = &[
             "conf: error: SSL routines: bad value (384): cmd=RecordPadding, value=128",
         ],
         reason: "rustls does not pad records; the command says so",
+    },
+    Difference {
+        program: "messages",
+        cases: "TLSv1.3, a certificate that is refused",
+        theirs: &["client: sent alert 2, 2 bytes (0304)"],
+        ours: &[
+            "client: sent ChangeCipherSpec 1, 1 bytes (0304)",
+            "client: sent alert 2, 2 bytes (0304)",
+        ],
+        reason: EARLY_CCS,
+    },
+    Difference {
+        program: "steps",
+        cases: "TLSv1.3, a certificate that is refused",
+        theirs: &[
+            "client: alert 4008 560, state 4 SSLERR: error",
+            "client: exit 1002 -1, state 4 SSLERR: error",
+        ],
+        ours: &[
+            "client: step 1001 1, state 4 SSLERR: error",
+            "client: alert 4008 560, state 16 SSLERR: error",
+            "client: exit 1002 -1, state 16 SSLERR: error",
+        ],
+        reason: EARLY_CCS,
+    },
+    Difference {
+        program: "messages",
+        cases: "TLSv1.3, after the handshake",
+        theirs: &[
+            "server: received header of type 23, 31 bytes (0303)",
+            "server: received inner type 23, 1 bytes (0304)",
+            "server: read returned 14",
+            "server: sent header of type 23, 22 bytes (0303)",
+            "server: sent inner type 22, 1 bytes (0303)",
+            "server: sent handshake 24, 5 bytes (0304)",
+        ],
+        ours: &[
+            "server: sent header of type 23, 22 bytes (0303)",
+            "server: sent inner type 22, 1 bytes (0303)",
+            "server: sent handshake 24, 5 bytes (0304)",
+            "server: received header of type 23, 31 bytes (0303)",
+            "server: received inner type 23, 1 bytes (0304)",
+            "server: read returned 14",
+        ],
+        reason: UPDATE_AT_ONCE,
+    },
+    Difference {
+        program: "steps",
+        cases: "TLSv1.3, after the handshake",
+        theirs: &[
+            "client: read returned 1",
+            "client: step 1001 1, state 1 SSLOK: SSL negotiation finished successfully",
+            "client: step 1001 1, state 43 TWCKU: TLSv1.3 write client key update",
+            "client: exit 1002 1, state 1 SSLOK: SSL negotiation finished successfully",
+        ],
+        ours: &[
+            "client: step 1001 1, state 1 SSLOK: SSL negotiation finished successfully",
+            "client: step 1001 1, state 43 TWCKU: TLSv1.3 write client key update",
+            "client: exit 1002 1, state 1 SSLOK: SSL negotiation finished successfully",
+            "client: read returned 1",
+        ],
+        reason: UPDATE_AT_ONCE,
     },
     taken!("TLSv1.2, size 16384", "16384 bytes, first 00, last ff, sum 61c02000"),
     taken!("TLSv1.2, size 16385", "16385 bytes, first 00, last 00, sum d643e000"),

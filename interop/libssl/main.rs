@@ -67,6 +67,8 @@ programs! {
     context_lifetime
     session
     negotiation
+    messages
+    steps
     ciphers
     conf
     client_ca

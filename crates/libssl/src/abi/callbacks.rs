@@ -34,6 +34,9 @@ pub(crate) type VerifyCb = ffi::X509_STORE_CTX_verify_cb;
 pub(crate) type CertVerifyCb = unsafe extern "C" fn(*mut ffi::X509_STORE_CTX, *mut c_void) -> c_int;
 /// `void (*)(const SSL *, int, int)`: `SSL_CTX_set_info_callback(3)`.
 pub(crate) type InfoCb = unsafe extern "C" fn(Handle<Ssl>, c_int, c_int);
+/// `void (*)(int, int, int, const void *, size_t, SSL *, void *)`: `SSL_CTX_set_msg_callback(3)`.
+pub(crate) type MsgCb =
+    unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, usize, Handle<Ssl>, *mut c_void);
 /// `SSL_CTX_keylog_cb_func`: `SSL_CTX_set_keylog_callback(3)`.
 pub(crate) type KeylogCb = unsafe extern "C" fn(Handle<Ssl>, *const c_char);
 /// `int (*)(const SSL *, const SSL_CTX *, int, int, int, void *, void *)`:
@@ -72,6 +75,8 @@ pub(crate) struct Callbacks {
     pub(crate) security: Option<SecurityCb>,
     pub(crate) security_data: Opaque,
     pub(crate) info: Option<InfoCb>,
+    pub(crate) msg: Option<MsgCb>,
+    pub(crate) msg_arg: Opaque,
     pub(crate) passwd: ffi::pem_password_cb,
     pub(crate) passwd_arg: Opaque,
 }

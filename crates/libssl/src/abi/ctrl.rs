@@ -8,13 +8,13 @@
 use std::ffi::{c_int, c_long, c_void};
 
 use crate::abi::arguments::Handle;
-use crate::abi::callbacks::{ServernameCb, StatusCb};
+use crate::abi::callbacks::{MsgCb, ServernameCb, StatusCb};
 use crate::abi::certificate::chains;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::ticket_keys::{self, TicketKeyCb};
 use crate::abi::{
-    absent, client_certificate, conf, context, exchanged, groups, handshake, preferences,
+    absent, client_certificate, conf, context, exchanged, groups, handshake, messages, preferences,
     session_cache, signatures, status, temporary_dh,
 };
 use crate::sys::error;
@@ -51,6 +51,7 @@ static COMMANDS: &[Command] = &[
     ssl(11, preferences::renegotiations),
     ssl(12, preferences::renegotiations),
     ctx(14, chains::add_extra_chain),
+    both(16, messages::set_argument, messages::set_context_argument),
     ctx(20, session_cache::number),
     ctx(21, session_cache::connect),
     ctx(22, session_cache::connect_good),
@@ -127,6 +128,7 @@ static COMMANDS: &[Command] = &[
 
 /// Commands whose argument is a function: `SSL_CTX_callback_ctrl`.
 const SET_TMP_DH_CB: c_int = 6;
+const SET_MSG_CB: c_int = 15;
 const SET_SERVERNAME_CB: c_int = 53;
 const SET_STATUS_CB: c_int = 63;
 const SET_TICKET_KEY_CB: c_int = 72;
@@ -172,9 +174,18 @@ exported! {
         }
     }
 
-    /// The commands of contexts are none of connections.
-    fn SSL_callback_ctrl(ssl: Handle<Ssl>, number: c_int, _callback: AnyFunction) -> c_long => 0, {
-        ssl.get().map_or(0, |_| refuse(c"SSL_callback_ctrl", number, false))
+    fn SSL_callback_ctrl(ssl: Handle<Ssl>, number: c_int, callback: AnyFunction) -> c_long
+        => 0,
+    {
+        let Some(ssl) = ssl.get() else { return 0 };
+        match number {
+            SET_MSG_CB => {
+                // SAFETY: with this command the program passes a function of this type.
+                let callback: Option<MsgCb> = unsafe { std::mem::transmute(callback) };
+                messages::set(ssl, callback)
+            }
+            _ => refuse(c"SSL_callback_ctrl", number, false),
+        }
     }
 
     fn SSL_CTX_callback_ctrl(ctx: Handle<Ctx>, number: c_int, callback: AnyFunction) -> c_long
@@ -197,6 +208,11 @@ exported! {
                 // SAFETY: as above.
                 let callback: Option<TicketKeyCb> = unsafe { std::mem::transmute(callback) };
                 ticket_keys::set(ctx, callback, MacKind::Hmac).into()
+            }
+            SET_MSG_CB => {
+                // SAFETY: as above.
+                let callback: Option<MsgCb> = unsafe { std::mem::transmute(callback) };
+                messages::set_on_context(ctx, callback)
             }
             // Never called: see `temporary_dh`.
             SET_TMP_DH_CB => 1,
@@ -227,7 +243,8 @@ mod tests {
         let exports: Exports = toml::from_str(include_str!("../../exports.toml")).unwrap();
         for (name, row) in &exports.ctrl {
             let answered = match row.number {
-                SET_STATUS_CB | SET_SERVERNAME_CB | SET_TICKET_KEY_CB | SET_TMP_DH_CB => true,
+                SET_MSG_CB | SET_STATUS_CB | SET_SERVERNAME_CB | SET_TICKET_KEY_CB
+                | SET_TMP_DH_CB => true,
                 number => find(number).is_some_and(|command| match row.on.as_str() {
                     "ssl" => command.ssl.is_some(),
                     "ctx" => command.ctx.is_some(),

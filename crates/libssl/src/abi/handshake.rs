@@ -16,11 +16,14 @@ use crate::abi::notify::{self, Event};
 use crate::abi::objects::{ClientStage, Ctx, Ssl, SslState, Want};
 use crate::abi::session::Peer;
 use crate::abi::transport::{self, Blocked};
-use crate::abi::{client_ca, client_certificate, security, server, session_use, status, verify};
+use crate::abi::{
+    client_ca, client_certificate, messages, security, server, session_use, status, verify,
+};
 use crate::core::client::chain_of;
 use crate::core::connection::{Presented, Request, Step};
 use crate::core::failure::Failure;
 use crate::core::key_log::CollectedKeys;
+use crate::core::settings::TLS1_3;
 use crate::sys::error;
 use crate::sys::reasons;
 use crate::sys::stack::Chain;
@@ -34,6 +37,15 @@ pub(crate) enum Outcome {
     Again,
     /// The connection is over; the cause is in the error queue.
     Failed,
+}
+
+impl From<Blocked> for Outcome {
+    fn from(blocked: Blocked) -> Self {
+        match blocked {
+            Blocked::Again => Self::Again,
+            Blocked::Failed => Self::Failed,
+        }
+    }
 }
 
 /// What a callback made of a request: the engine's next step, or a wait.
@@ -77,10 +89,8 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
         session_use::begin(ssl);
     }
     loop {
-        match transport::flush(ssl) {
-            Ok(()) => {}
-            Err(Blocked::Again) => return Outcome::Again,
-            Err(Blocked::Failed) => return Outcome::Failed,
+        if let Err(blocked) = transport::flush(ssl) {
+            return blocked.into();
         }
         let mut step = {
             let mut state = ssl.lock();
@@ -89,37 +99,58 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
         };
         while let Step::Call(request) = step {
             log_keys(ssl, false);
+            match &request {
+                Request::Verify(_) => messages::show_certificate(ssl),
+                Request::Hello | Request::Credentials => messages::show(ssl),
+            }
             step = match answer(ssl, request) {
                 Ok(step) => step,
                 Err(outcome) => return outcome,
             };
         }
         log_keys(ssl, matches!(step, Step::Done | Step::Failed(_)));
+        messages::show(ssl);
         match step {
-            Step::Done => {
-                let first = finish(ssl);
-                if first {
-                    session_use::finished(ssl);
-                    notify::tell(ssl, Event::HandshakeDone);
-                }
-                return match transport::flush(ssl) {
-                    Ok(()) => Outcome::Done,
-                    Err(Blocked::Again) => Outcome::Again,
-                    Err(Blocked::Failed) => Outcome::Failed,
-                };
-            }
+            Step::Done => return done(ssl),
             Step::Failed(failure) => return fail(ssl, function, &failure),
             Step::Closed => return closed(ssl),
             Step::Warning(alert) => notify::tell(ssl, Event::AlertRead(notify::WARNING, alert)),
             Step::WantRead | Step::Call(_) => {
                 // The peer may wait for what is to be sent.
-                match transport::flush(ssl).and_then(|()| transport::fill(ssl, function)) {
-                    Ok(()) => {}
-                    Err(Blocked::Again) => return Outcome::Again,
-                    Err(Blocked::Failed) => return Outcome::Failed,
+                if let Err(blocked) = transport::flush(ssl) {
+                    return blocked.into();
+                }
+                messages::rest(ssl);
+                if let Err(blocked) = transport::fill(ssl, function) {
+                    return blocked.into();
                 }
             }
         }
+    }
+}
+
+/// The handshake is complete. It ends for the program when what it had to say is sent; a server of
+/// TLS 1.3 sends its tickets after that.
+fn done(ssl: &Arc<Ssl>) -> Outcome {
+    let tickets = {
+        let state = ssl.lock();
+        let tls13 = state.connection.version() == Some(TLS1_3);
+        tls13 && state.side == Some(Side::Server) && !state.connection.output.is_empty()
+    };
+    if !tickets && let Err(blocked) = transport::flush(ssl) {
+        return blocked.into();
+    }
+    if finish(ssl) {
+        session_use::finished(ssl);
+        messages::complete(ssl, tickets);
+        notify::tell(ssl, Event::HandshakeDone);
+    }
+    match transport::flush(ssl) {
+        Ok(()) => {
+            messages::end(ssl);
+            Outcome::Done
+        }
+        Err(blocked) => blocked.into(),
     }
 }
 
@@ -135,7 +166,9 @@ fn closed(ssl: &Arc<Ssl>) -> Outcome {
 
 /// Sends what a failed connection has to say, and queues its error, once.
 pub(crate) fn fail(ssl: &Arc<Ssl>, function: &'static CStr, failure: &Failure) -> Outcome {
+    messages::show(ssl);
     let first = !std::mem::replace(&mut ssl.lock().reported, true);
+    ssl.lock().hand_failed |= failure.received().is_none();
     server::note_failed_hello(&mut ssl.lock());
     // The alert is sent if the transport takes it now; the failure stands either way.
     let _ = transport::flush(ssl);
@@ -147,6 +180,7 @@ pub(crate) fn fail(ssl: &Arc<Ssl>, function: &'static CStr, failure: &Failure) -
             state.shutdown |= RECEIVED_SHUTDOWN;
             drop(state);
             notify::tell(ssl, Event::AlertRead(notify::FATAL, alert));
+            ssl.lock().hand_failed = true;
         } else if let Some(alert) = failure.sent {
             notify::tell(ssl, Event::AlertWritten(notify::FATAL, alert));
         }
@@ -184,6 +218,7 @@ fn start(ssl: &Ssl) -> Result<(), Failure> {
     takes_its_side(state)?;
     client_ca::settle(state);
     collect_keys(state);
+    messages::start(ssl, state);
     let session = session_use::started(state);
     match state.side {
         Some(Side::Client) => state.connection.start_client(
@@ -238,6 +273,9 @@ fn answer(ssl: &Arc<Ssl>, request: Request) -> Answered {
                     return Err(Outcome::Again);
                 }
             }
+            if outcome.is_err() {
+                ssl.lock().connection.disregard_received();
+            }
             if ssl.lock().side == Some(Side::Client) {
                 return of_server(ssl, presented, outcome);
             }
@@ -253,6 +291,7 @@ fn answer(ssl: &Arc<Ssl>, request: Request) -> Answered {
 fn of_server(ssl: &Arc<Ssl>, presented: Presented, outcome: Result<(), Failure>) -> Answered {
     let mut shown = None;
     let mut outcome = outcome;
+    messages::show(ssl);
     if outcome.is_ok() && presented.asks {
         ssl.lock().client_stage.advance(ClientStage::Verified);
         match client_certificate::choose(ssl)? {
@@ -320,7 +359,7 @@ fn handshake(ssl: Handle<Ssl>, side: Option<Side>, function: &'static CStr) -> c
             return 0;
         }
         renew_keys(&mut state);
-        if state.connection.is_complete() && state.connection.output.is_empty() {
+        if state.finished && state.connection.output.is_empty() {
             return 1;
         }
     }

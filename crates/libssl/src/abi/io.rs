@@ -9,8 +9,8 @@ use crate::abi::guard::exported;
 use crate::abi::handshake::{Outcome, drive, fail};
 use crate::abi::notify::{self, CLOSE_NOTIFY, Event, WARNING};
 use crate::abi::objects::{Ssl, SslState, Want, WriteProgress};
-use crate::abi::session_use;
 use crate::abi::transport::{self, Blocked};
+use crate::abi::{messages, session_use};
 use crate::core::failure::Failure;
 use crate::core::settings::{OP_CLEANSE_PLAINTEXT, TLS1_2};
 use crate::core::traffic::Received;
@@ -41,6 +41,7 @@ fn read(
     function: &'static CStr,
 ) -> Result<usize, Stopped> {
     let outcome = read_data(ssl, room, size, peek, function);
+    messages::show(ssl);
     session_use::collect(ssl);
     let state = &mut *ssl.lock();
     state.connection.clean_up(&state.settings);
@@ -132,7 +133,7 @@ fn without_retry(ssl: &Arc<Ssl>) -> bool {
 
 /// Completes the handshake first, when that has not been done.
 fn complete(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
-    if ssl.lock().connection.is_complete() {
+    if ssl.lock().finished {
         renew_keys(&mut ssl.lock());
         return Ok(());
     }

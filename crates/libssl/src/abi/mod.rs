@@ -35,6 +35,7 @@ pub(crate) mod hosts;
 pub(crate) mod info;
 pub(crate) mod init;
 pub(crate) mod io;
+pub(crate) mod messages;
 pub(crate) mod method;
 pub(crate) mod notify;
 pub(crate) mod objects;

@@ -1,7 +1,7 @@
 //! Telling a program what happens in a connection: `SSL_CTX_set_info_callback(3)`.
 //!
-//! Told are the start and the end of a handshake, what the function that runs it returns, and
-//! alerts in both directions. The single steps of a handshake (`SSL_CB_LOOP`) are the engine's.
+//! Told are the start and the end of a handshake, its steps, what the function that runs it returns,
+//! and alerts in both directions. [`super::messages`] says when a step is taken.
 
 use std::ffi::c_int;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::abi::arguments::Handle;
 use crate::abi::callbacks::InfoCb;
 use crate::abi::guard::exported;
+use crate::abi::messages;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl};
 
@@ -19,6 +20,8 @@ pub(crate) enum Event {
     HandshakeStart,
     /// `SSL_CB_HANDSHAKE_DONE`.
     HandshakeDone,
+    /// `SSL_CB_CONNECT_LOOP` or `SSL_CB_ACCEPT_LOOP`.
+    Step,
     /// `SSL_CB_CONNECT_EXIT` or `SSL_CB_ACCEPT_EXIT`, with the value returned.
     Exit(c_int),
     /// `SSL_CB_READ_ALERT`: level and description.
@@ -34,8 +37,24 @@ pub(crate) const WARNING: u8 = 1;
 /// The alert that closes a direction.
 pub(crate) const CLOSE_NOTIFY: u8 = 0;
 
-/// Tells the program, if it wants to be told. Called with no lock held.
+/// Tells the program, if it wants to be told, after all that has passed before. Called with no lock
+/// held.
 pub(crate) fn tell(ssl: &Arc<Ssl>, event: Event) {
+    messages::show(ssl);
+    inform(ssl, event);
+}
+
+/// Tells of a step of the handshake.
+pub(crate) fn step(ssl: &Arc<Ssl>) {
+    inform(ssl, Event::Step);
+}
+
+/// Tells of the end of a message after the handshake, with the value of what OpenSSL runs for it.
+pub(crate) fn exit(ssl: &Arc<Ssl>, value: c_int) {
+    inform(ssl, Event::Exit(value));
+}
+
+fn inform(ssl: &Arc<Ssl>, event: Event) {
     let (callback, side) = {
         let state = ssl.lock();
         let of_context = state.ctx.lock().callbacks.info;
@@ -46,6 +65,8 @@ pub(crate) fn tell(ssl: &Arc<Ssl>, event: Event) {
     let (what, value) = match event {
         Event::HandshakeStart => (0x10, 1),
         Event::HandshakeDone => (0x20, 1),
+        Event::Step if side == Some(Side::Server) => (0x2001, 1),
+        Event::Step => (0x1001, 1),
         Event::Exit(value) if side == Some(Side::Server) => (0x2002, value),
         Event::Exit(value) => (0x1002, value),
         Event::AlertRead(level, description) => (0x4004, alert(level, description)),

@@ -5,6 +5,7 @@
 //! object, and a second thread waits instead of racing.
 
 use std::ffi::{CString, c_int, c_long, c_void};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::abi::arguments::{Handle, Text, give, int};
@@ -21,6 +22,7 @@ use crate::core::connection::Connection;
 use crate::core::key_log::CollectedKeys;
 use crate::core::properties;
 use crate::core::settings::Settings;
+use crate::core::wire::steps::Steps;
 use crate::sys::bio::Bio;
 use crate::sys::error;
 use crate::sys::ex_data::{Class, ExData};
@@ -56,6 +58,8 @@ pub(crate) struct CtxState {
 /// An `SSL`.
 pub(crate) struct Ssl {
     pub(crate) ex_data: ExData,
+    /// Whether someone watches what passes, to be known without the lock.
+    pub(crate) watched: AtomicBool,
     state: Mutex<SslState>,
 }
 
@@ -80,6 +84,12 @@ pub(crate) struct SslState {
     pub(crate) wbio: Option<Bio>,
     pub(crate) connection: Connection,
     pub(crate) key_log: Option<Arc<CollectedKeys>>,
+    /// The steps of the handshake, when someone watches.
+    pub(crate) steps: Option<Steps>,
+    /// Where they have led, as far as it was told.
+    pub(crate) hand_state: Option<c_int>,
+    /// Whether they have ended in a failure, as far as it was told.
+    pub(crate) hand_failed: bool,
     /// What the last operation waits for.
     pub(crate) want: Want,
     /// Whether an error of this connection is in the queue already.
@@ -252,6 +262,9 @@ impl Ssl {
             wbio: None,
             connection: Connection::default(),
             key_log: None,
+            steps: None,
+            hand_state: None,
+            hand_failed: false,
             want: Want::Nothing,
             reported: false,
             finished: false,
@@ -275,7 +288,11 @@ impl Ssl {
             ciphers: Shown::default(),
             client_ciphers: Shown::default(),
         };
-        Some(Arc::new(Self { ex_data: ExData::new(Class::Ssl), state: Mutex::new(state) }))
+        Some(Arc::new(Self {
+            ex_data: ExData::new(Class::Ssl),
+            watched: AtomicBool::new(false),
+            state: Mutex::new(state),
+        }))
     }
 }
 

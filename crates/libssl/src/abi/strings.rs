@@ -22,9 +22,12 @@ mod state {
     pub(super) const EARLY_DATA: i32 = 46;
 }
 
-/// Where a handshake rests: before, after, or between two flights. The engine does not tell the
-/// messages of a flight apart.
+/// Where a handshake is. When no one watches it, where it rests: before, after, or between two
+/// flights.
 fn rests_at(ssl: &SslState) -> c_int {
+    if let Some(state) = ssl.hand_state {
+        return state;
+    }
     let connection = &ssl.connection;
     let tls13 = connection.version().map(|version| version == TLS1_3);
     match (&ssl.side, tls13) {
@@ -43,8 +46,9 @@ fn state_names(ssl: Handle<Ssl>) -> Names {
     let Some(ssl) = ssl.get() else { return names::state(-1) };
     let ssl = ssl.lock();
     match ssl.connection.failure() {
-        Some(_) => names::STATE_ERROR,
-        None => names::state(rests_at(&ssl)),
+        // While the messages before the failure are shown, it has not happened.
+        Some(_) if ssl.hand_state.is_none() || ssl.hand_failed => names::STATE_ERROR,
+        _ => names::state(rests_at(&ssl)),
     }
 }
 

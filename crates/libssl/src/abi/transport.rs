@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::abi::handshake::fail;
 use crate::abi::io::RECEIVED_SHUTDOWN;
+use crate::abi::messages;
 use crate::abi::objects::{Ssl, Want};
 use crate::core::failure::{Failure, alert};
 use crate::core::settings::OP_IGNORE_UNEXPECTED_EOF;
@@ -38,7 +39,7 @@ pub(crate) fn flush(ssl: &Arc<Ssl>) -> Result<(), Blocked> {
                 return Err(Blocked::Failed);
             };
             state.want = Want::Writing;
-            (bio, std::mem::take(&mut state.connection.output))
+            (bio, state.connection.take_output())
         };
         let mut written = 0;
         let mut blocked = None;
@@ -55,17 +56,16 @@ pub(crate) fn flush(ssl: &Arc<Ssl>) -> Result<(), Blocked> {
         if blocked.is_none() {
             bio.flush();
         }
-        let mut state = ssl.lock();
         match blocked {
             Some(blocked) => {
-                // What a callback of the BIO may have added comes after what is left.
-                let mut rest = bytes.get(written..).unwrap_or_default().to_vec();
-                rest.append(&mut state.connection.output);
-                state.connection.output = rest;
+                let rest = bytes.get(written..).unwrap_or_default().to_vec();
+                ssl.lock().connection.put_back(rest);
+                messages::show(ssl);
                 return Err(blocked);
             }
-            None => state.want = Want::Nothing,
+            None => ssl.lock().want = Want::Nothing,
         }
+        messages::show(ssl);
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn fill(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Blocke
     {
         let mut state = ssl.lock();
         let count = if let Transfer::Moved(count) = transfer { count } else { 0 };
-        state.connection.input.take_back(buffer, count);
+        state.connection.take_back(buffer, count);
         if count > 0 {
             state.want = Want::Nothing;
         }

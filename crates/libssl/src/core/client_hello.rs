@@ -236,18 +236,12 @@ fn first_message(records: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
 ///
 /// None when no ServerHello is there, whole, in one record.
 pub(crate) fn server_speaks_tls13(records: &[u8]) -> Option<bool> {
-    let hello = server_hello(records)?;
-    let mut list = match hello.extensions {
-        Some(extensions) => Reader(extensions),
-        None => return Some(false),
-    };
-    while !list.0.is_empty() {
-        if list.u16()? == extension::SUPPORTED_VERSIONS {
-            return Some(list.vector16()? == [3, 4]);
-        }
-        list.vector16()?;
-    }
-    Some(false)
+    server_hello(records)?.chooses_tls13()
+}
+
+/// As [`server_speaks_tls13`], of the body of a ServerHello; false also when it is malformed.
+pub(crate) fn server_hello_chooses_tls13(body: &[u8]) -> bool {
+    ServerHello::parse(body).and_then(|hello| hello.chooses_tls13()).unwrap_or_default()
 }
 
 /// The random of the ServerHello at the start of a server's records. None for a
@@ -289,6 +283,30 @@ struct ServerHello<'a> {
     extensions: Option<&'a [u8]>,
 }
 
+impl<'a> ServerHello<'a> {
+    fn parse(body: &'a [u8]) -> Option<Self> {
+        let mut body = Reader(body);
+        body.u16()?;
+        let random = body.take(32)?;
+        body.vector8()?;
+        body.take(3)?;
+        let extensions = if body.0.is_empty() { None } else { Some(body.vector16()?) };
+        Some(Self { random, extensions })
+    }
+
+    fn chooses_tls13(&self) -> Option<bool> {
+        let Some(extensions) = self.extensions else { return Some(false) };
+        let mut list = Reader(extensions);
+        while !list.0.is_empty() {
+            if list.u16()? == extension::SUPPORTED_VERSIONS {
+                return Some(list.vector16()? == [3, 4]);
+            }
+            list.vector16()?;
+        }
+        Some(false)
+    }
+}
+
 fn server_hello(records: &[u8]) -> Option<ServerHello<'_>> {
     const HANDSHAKE: u8 = 22;
     const SERVER_HELLO: u8 = 2;
@@ -302,13 +320,7 @@ fn server_hello(records: &[u8]) -> Option<ServerHello<'_>> {
         return None;
     }
     let length = (usize::from(record.u8()?) << 16) | usize::from(record.u16()?);
-    let mut body = Reader(record.take(length)?);
-    body.u16()?;
-    let random = body.take(32)?;
-    body.vector8()?;
-    body.take(3)?;
-    let extensions = if body.0.is_empty() { None } else { Some(body.vector16()?) };
-    Some(ServerHello { random, extensions })
+    ServerHello::parse(record.take(length)?)
 }
 
 /// Reads the presentation language of RFC 8446, 3.

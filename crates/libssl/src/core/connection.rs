@@ -10,11 +10,11 @@ use rustls::crypto::kx::NamedGroup;
 
 use rustls::HandshakeKind;
 
-use super::buffer::Input;
+use super::buffer::{Input, Lent};
 use super::client::{self, Client};
 use super::client_hello::ClientHello;
 use super::credentials::Credential;
-use super::failure::Failure;
+use super::failure::{Failure, alert};
 use super::first_records::{FirstRecords, Seen};
 use super::key_log::CollectedKeys;
 use super::server::{self, Choice, Server};
@@ -23,6 +23,7 @@ use super::settings::{MODE_RELEASE_BUFFERS, OP_CLEANSE_PLAINTEXT, Settings, TLS1
 use super::tap::{Exchange, Finished, Tap};
 use super::traffic::{Received, Traffic};
 use super::verify::Signatures;
+use super::wire::{Event, Wire};
 use crate::sys::reasons;
 
 /// The certificates that the peer has shown, in DER, its own first; and what it stapled to it.
@@ -93,6 +94,10 @@ pub(crate) struct Connection {
     offered: Option<ClientHello>,
     /// What the engine does not tell.
     tap: Tap,
+    /// What passes, when someone watches.
+    wire: Option<Box<Wire>>,
+    /// How much of `output` has been shown to who watches.
+    shown: usize,
 }
 
 /// The randoms of both hellos (RFC 8446, 4.1.2 and 4.1.3); zeros until they are there.
@@ -136,6 +141,61 @@ impl Connection {
     /// Starts as a server.
     pub(crate) fn start_server(&mut self) {
         self.state = State::Server(Box::new(Server::start(Arc::clone(&self.signatures))));
+    }
+
+    /// Has the connection watched from its start. `whole` says whether its records are of interest
+    /// too, or the messages of its handshakes alone.
+    pub(crate) fn watch(&mut self, settings: &Settings, server: bool, whole: bool) {
+        let highest = if settings.speaks_tls13() { 0x0304 } else { 0x0303 };
+        self.wire = Some(Box::new(Wire::new(server, highest, whole, self.tap.watch())));
+    }
+
+    /// The next of what has passed, for who watches.
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
+        let wire = self.wire.as_mut()?;
+        wire.processed();
+        wire.next()
+    }
+
+    /// What the peer has sent and the engine not dealt with will not be shown: the handshake ends
+    /// before it.
+    pub(crate) fn disregard_received(&mut self) {
+        if let Some(wire) = &mut self.wire {
+            wire.disregard_received();
+        }
+    }
+
+    /// All of the handshake has been shown to who watches.
+    pub(crate) fn handshake_shown(&mut self) {
+        if let Some(wire) = &mut self.wire {
+            wire.complete();
+        }
+    }
+
+    /// Takes the input's buffer back, with `count` bytes more from the peer.
+    pub(crate) fn take_back(&mut self, mut lent: Lent, count: usize) {
+        if let Some(wire) = &mut self.wire {
+            wire.arrive(lent.room().get(..count).unwrap_or_default());
+        }
+        self.input.take_back(lent, count);
+    }
+
+    /// Takes the bytes for the peer.
+    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+        let shown = std::mem::take(&mut self.shown);
+        if let Some(wire) = &mut self.wire {
+            // What is sent answers what was received.
+            wire.processed();
+            wire.leave(self.output.get(shown..).unwrap_or_default());
+        }
+        std::mem::take(&mut self.output)
+    }
+
+    /// Gives back what the transport did not take. What was added meanwhile comes after it.
+    pub(crate) fn put_back(&mut self, mut rest: Vec<u8>) {
+        self.shown = rest.len();
+        rest.append(&mut self.output);
+        self.output = rest;
     }
 
     /// Whether a handshake has been started.
@@ -230,7 +290,11 @@ impl Connection {
         let tls13 = |server: &Server| server.tls13(&choice.settings);
         match &mut self.state {
             State::Server(server) => {
-                self.tls13 = Some(tls13(server));
+                let tls13 = tls13(server);
+                self.tls13 = Some(tls13);
+                if let Some(wire) = &mut self.wire {
+                    wire.choose(tls13);
+                }
                 let (input, output) = (&mut self.input, &mut self.output);
                 let progress = self.tap.listen(|| server.choose(choice, input, output));
                 match self.server_at(progress) {
@@ -270,6 +334,11 @@ impl Connection {
 
     /// Ends a server's handshake from a callback, before keys exist.
     pub(crate) fn refuse(&mut self, mut failure: Failure) -> Step {
+        if failure.alert == Some(alert::PROTOCOL_VERSION)
+            && let (Some(wire), State::Server(server)) = (&mut self.wire, &self.state)
+        {
+            wire.answer_in(server.hello().legacy_version);
+        }
         self.output.extend(failure.write_plain_alert());
         self.fail(failure)
     }
@@ -350,7 +419,13 @@ impl Connection {
         match progress {
             Ok(server::Progress::NeedsInput) => Step::WantRead,
             Ok(server::Progress::Hello) => Step::Call(Request::Hello),
-            Ok(server::Progress::Credentials) => Step::Call(Request::Credentials),
+            Ok(server::Progress::Credentials) => {
+                // Nothing of an attempt to resume a session is sent but a HelloRetryRequest.
+                if let Some(wire) = &mut self.wire {
+                    wire.start_over();
+                }
+                Step::Call(Request::Credentials)
+            }
             Ok(server::Progress::Verify(presented)) => Step::Call(Request::Verify(presented)),
             Ok(server::Progress::Complete(split)) => self.complete(Traffic::server(split)),
             Err(failure) => self.fail(failure),
@@ -450,7 +525,14 @@ impl Connection {
         reader: &mut dyn FnMut(&[u8]) -> usize,
     ) -> Result<Received, Failure> {
         match &mut self.state {
-            State::Traffic(traffic) => traffic.receive(&mut self.input, &mut self.output, reader),
+            State::Traffic(traffic) => {
+                let (input, output) = (&mut self.input, &mut self.output);
+                match &self.wire {
+                    // New keys are to be watched too.
+                    Some(_) => self.tap.listen(|| traffic.receive(input, output, reader)),
+                    None => traffic.receive(input, output, reader),
+                }
+            }
             State::Failed(failure) => Err(failure.clone()),
             _ => Err(Failure::local(reasons::UNINITIALIZED, "no handshake has been completed")),
         }
@@ -474,7 +556,10 @@ impl Connection {
     /// Encrypts `data` for the peer.
     pub(crate) fn send(&mut self, data: &[u8]) -> Result<(), Failure> {
         match &mut self.state {
-            State::Traffic(traffic) => traffic.send(data, &mut self.output),
+            State::Traffic(traffic) => match &self.wire {
+                Some(_) => self.tap.listen(|| traffic.send(data, &mut self.output)),
+                None => traffic.send(data, &mut self.output),
+            },
             State::Failed(failure) => Err(failure.clone()),
             _ => Err(Failure::local(reasons::UNINITIALIZED, "no handshake has been completed")),
         }
@@ -483,7 +568,7 @@ impl Connection {
     /// Renews the keys (RFC 8446, 4.6.3).
     pub(crate) fn update_keys(&mut self) -> Result<(), Failure> {
         match &mut self.state {
-            State::Traffic(traffic) => traffic.update_keys(&mut self.output),
+            State::Traffic(traffic) => self.tap.listen(|| traffic.update_keys(&mut self.output)),
             _ => Err(Failure::local(reasons::STILL_IN_INIT, "no handshake has been completed")),
         }
     }

@@ -34,6 +34,7 @@ pub(crate) mod tap;
 pub(crate) mod tickets;
 pub(crate) mod traffic;
 pub(crate) mod verify;
+pub(crate) mod wire;
 
 #[cfg(test)]
 mod tests;

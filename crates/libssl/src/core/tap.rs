@@ -13,6 +13,7 @@ pub(crate) mod provider;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustls::crypto::kx::NamedGroup;
@@ -113,7 +114,6 @@ impl Tap {
     }
 
     /// Watches the contents of encrypted records from now on, under keys that are made from now on.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the next commit uses it"))]
     pub(crate) fn watch(&mut self) -> Arc<Records> {
         Arc::clone(self.records.get_or_insert_default())
     }
@@ -167,6 +167,7 @@ fn watched() -> Option<Arc<Records>> {
 /// The contents of encrypted records, in order, until they are told.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
+    no_data: AtomicBool,
     sent: Mutex<VecDeque<Opened>>,
     received: Mutex<VecDeque<Opened>>,
 }
@@ -183,6 +184,15 @@ pub(crate) struct Opened {
 }
 
 impl Records {
+    /// Records of application data are of no interest any more.
+    pub(crate) fn leave_data_out(&self) {
+        self.no_data.store(true, Ordering::Relaxed);
+    }
+
+    fn take_data(&self) -> bool {
+        !self.no_data.load(Ordering::Relaxed)
+    }
+
     /// The contents of the records of a direction that are not told yet.
     pub(crate) fn of(&self, sent: bool) -> MutexGuard<'_, VecDeque<Opened>> {
         let records = if sent { &self.sent } else { &self.received };

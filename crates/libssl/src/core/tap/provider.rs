@@ -283,10 +283,11 @@ impl RecordEncrypter for OverheardEncrypter {
         out: &'a mut [u8],
     ) -> Result<Record<&'a [u8]>, Error> {
         let kind = record.typ;
-        let contents = match kind {
-            ContentType::ApplicationData => Vec::new(),
-            _ => record.payload.to_vec(),
-        };
+        let is_data = kind == ContentType::ApplicationData;
+        if is_data && !self.records.take_data() {
+            return self.original.encrypt(record, seq, out);
+        }
+        let contents = if is_data { Vec::new() } else { record.payload.to_vec() };
         let encrypted = self.original.encrypt(record, seq, out)?;
         let length = encrypted.payload.len();
         self.records.of(true).push_back(Opened { length, kind: Some(kind.into()), contents });
@@ -313,6 +314,9 @@ impl RecordDecrypter for OverheardDecrypter {
         let decrypted = self.original.decrypt(record, seq);
         let (kind, contents) = match &decrypted {
             Ok(plain) if plain.typ == ContentType::ApplicationData => {
+                if !self.records.take_data() {
+                    return decrypted;
+                }
                 (Some(plain.typ.into()), Vec::new())
             }
             Ok(plain) => (Some(plain.typ.into()), plain.payload.to_vec()),
