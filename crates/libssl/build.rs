@@ -2,7 +2,8 @@
 //!
 //! - `libssl.map`, the version script: every symbol under the node `OPENSSL_3.0.0`;
 //! - `trampolines.rs`: one symbol of the C name for each function, a jump to its Rust function;
-//! - `refused.rs`: the functions that only say no; `refused_commands.rs`: the same for commands.
+//! - `refused.rs`: the functions that only say no; `refused_commands.rs`: the same for commands;
+//! - `functions.rs`: every function with its failure value, for the tests.
 //!
 //! rustc brings a version script of its own for a cdylib, which would leave `#[no_mangle]` symbols
 //! without a version. Symbols defined in assembly are not in rustc's list, so ours decides.
@@ -51,6 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("refused.rs"), refused(all())?)?;
 
     fs::write(out.join("refused_commands.rs"), refused_commands(&exports.ctrl)?)?;
+    fs::write(out.join("functions.rs"), functions(all())?)?;
 
     let map = out.join("libssl.map");
     println!("cargo::rustc-cdylib-link-arg=-Wl,--version-script={}", map.display());
@@ -94,6 +96,22 @@ fn trampolines<'a>(
         )?;
     }
     Ok(code)
+}
+
+fn room(symbol: &Symbol) -> &str {
+    symbol.room.as_deref().unwrap_or("refused::functions")
+}
+
+fn functions<'a>(
+    symbols: impl Iterator<Item = (&'a String, &'a Symbol)>,
+) -> Result<String, Box<dyn Error>> {
+    let mut rows = String::from("[");
+    for (name, symbol) in symbols {
+        let (fails, room) = (&symbol.fails, room(symbol));
+        writeln!(rows, "(c\"{name}\", \"{fails}\", crate::abi::{room}::{name} as *const ()),")?;
+    }
+    rows.push(']');
+    Ok(rows)
 }
 
 fn refused_commands(commands: &BTreeMap<String, Command>) -> Result<String, Box<dyn Error>> {

@@ -34,6 +34,8 @@ pub(crate) mod handshake;
 pub(crate) mod hosts;
 pub(crate) mod info;
 pub(crate) mod init;
+#[cfg(test)]
+mod injection;
 pub(crate) mod io;
 pub(crate) mod messages;
 pub(crate) mod method;

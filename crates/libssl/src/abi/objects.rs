@@ -204,7 +204,11 @@ pub(crate) type Locked<'a, T> = MutexGuard<'a, T>;
 #[allow(clippy::panic)]
 fn lock<T>(state: &Mutex<T>) -> Locked<'_, T> {
     match state.lock() {
-        Ok(locked) => locked,
+        Ok(locked) => {
+            #[cfg(test)]
+            crate::abi::injection::strike_while_locked();
+            locked
+        }
         Err(_) => panic!("the object is poisoned by an earlier panic"),
     }
 }
