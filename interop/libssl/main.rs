@@ -81,6 +81,8 @@ programs! {
     methods
     dup
     security
+    chain_checks
+    hellos
 }
 
 /// The program that does what OpenSSL leaves undefined. It says nothing, and is to survive.

@@ -4,6 +4,7 @@
 //! to which chains and keys go. What is complete becomes a credential of the engine.
 
 pub(crate) mod chains;
+pub(crate) mod check;
 pub(crate) mod keys;
 
 use std::ffi::{CStr, c_int};

@@ -15,7 +15,7 @@ use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::ticket_keys::{self, TicketKeyCb};
 use crate::abi::{
     absent, client_certificate, conf, context, exchanged, groups, handshake, messages, preferences,
-    session_cache, signatures, status, temporary_dh,
+    session_cache, session_use, signatures, status, temporary_dh,
 };
 use crate::sys::error;
 use crate::sys::ticket_cipher::MacKind;
@@ -106,10 +106,12 @@ static COMMANDS: &[Command] = &[
     ssl(108, signatures::peer_hash),
     ssl(109, exchanged::peer_key),
     ssl(110, groups::raw_suites),
+    ssl(111, groups::point_formats),
     both(115, chains::chain, chains::chain),
     both(116, chains::select, chains::select),
     both(117, chains::set_current, chains::set_current),
     both(118, temporary_dh::set_auto, temporary_dh::set_auto),
+    ssl(122, session_use::extends_master_secret),
     both(123, context::set_min_version, context::set_min_version),
     both(124, context::set_max_version, context::set_max_version),
     both(125, preferences::set_split_send_fragment, preferences::set_split_send_fragment),

@@ -10,7 +10,7 @@ use crate::abi::context::HasSettings;
 use crate::abi::objects::{Ssl, SslState};
 use crate::core::client_hello::ClientHello;
 use crate::core::groups::{self, GroupsError};
-use crate::core::settings::OP_CIPHER_SERVER_PREFERENCE;
+use crate::core::settings::{OP_CIPHER_SERVER_PREFERENCE, TLS1_2};
 use crate::sys::error;
 use crate::sys::reasons;
 
@@ -104,6 +104,20 @@ pub(crate) fn raw_suites(ssl: &Ssl, _: c_long, out: *mut c_void) -> c_long {
         true => c_long::try_from(hello.cipher_suites.len()).unwrap_or(0),
         false => SUITE,
     }
+}
+
+/// `SSL_CTRL_GET_EC_POINT_FORMATS`: shows the formats of the client as they were sent, for as long
+/// as the connection is; returns how many they are. On a server of TLS 1.2 only, which looks at them
+/// in a full handshake.
+pub(crate) fn point_formats(ssl: &Ssl, _: c_long, out: *mut c_void) -> c_long {
+    let state = ssl.lock();
+    let connection = &state.connection;
+    let looked = connection.version() == Some(TLS1_2) && !connection.is_resumed();
+    let hello = connection.offered().filter(|_| looked);
+    let formats = hello.and_then(ClientHello::point_formats).unwrap_or_default();
+    let start = if formats.is_empty() { std::ptr::null() } else { formats.as_ptr() };
+    Out::from_void(out).set(start);
+    c_long::try_from(formats.len()).unwrap_or(0)
 }
 
 fn offered(state: &SslState) -> impl Iterator<Item = NamedGroup> {

@@ -5,7 +5,7 @@
 //! The callbacks run with no lock held, before the engine gets to see the ClientHello and after
 //! its handshake: the engine itself never calls out for a session.
 
-use std::ffi::{c_int, c_uint};
+use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::sync::Arc;
 
 use crate::abi::arguments::{Bytes, Handle, give, int};
@@ -16,7 +16,7 @@ use crate::abi::session::{Peer, SslSession};
 use crate::abi::session_cache::{self, Counters};
 use crate::abi::ticket_keys;
 use crate::core::client_hello::{ClientHello, extension};
-use crate::core::session::Session;
+use crate::core::session::{FLAG_EXTENDED_MASTER_SECRET, Session};
 use crate::core::sessions::{ClientSession, ServerSessions};
 use crate::core::settings::{OP_NO_TICKET, Settings, TLS1_2, TLS1_3, VERIFY_PEER};
 use crate::core::tickets::{Keys, Tickets};
@@ -312,6 +312,18 @@ fn receive(ssl: &Arc<Ssl>, resumed: bool) {
     }
 }
 
+/// `SSL_CTRL_GET_EXTMS_SUPPORT`: whether the session has an extended master secret; -1 when it is
+/// not known yet.
+pub(crate) fn extends_master_secret(ssl: &Ssl, _: c_long, _: *mut c_void) -> c_long {
+    let state = ssl.lock();
+    match &state.sessions.current {
+        Some(session) if state.connection.is_complete() => {
+            c_long::from(session.lock().fields.flags & FLAG_EXTENDED_MASTER_SECRET != 0)
+        }
+        _ => -1,
+    }
+}
+
 /// What a connection says of its session, without what it takes to resume it.
 fn facts(state: &SslState) -> Session {
     let traffic = state.connection.traffic();
@@ -321,6 +333,10 @@ fn facts(state: &SslState) -> Session {
         suite: state.connection.suite().unwrap_or_default(),
         chain: state.peer.iter().map(|peer| peer.to_der()).collect(),
         alpn: alpn.map(|alpn| alpn.as_ref().to_vec()).unwrap_or_default(),
+        flags: match state.connection.extends_master_secret() {
+            true => FLAG_EXTENDED_MASTER_SECRET,
+            false => 0,
+        },
         ..Session::default()
     }
 }

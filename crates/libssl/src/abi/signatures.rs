@@ -126,7 +126,7 @@ fn offered(state: &SslState) -> Vec<SignatureScheme> {
 }
 
 /// The schemes that both sides have; in the peer's order, unless this side insists on its own.
-fn shared(state: &SslState) -> Vec<SignatureScheme> {
+pub(crate) fn shared(state: &SslState) -> Vec<SignatureScheme> {
     let own = state.settings.signing_schemes(state.side != Some(Side::Client));
     let (mut preferred, others) = match state.settings.has_option(OP_CIPHER_SERVER_PREFERENCE) {
         true => (own, offered(state)),

@@ -8,12 +8,15 @@ pub(crate) mod extension {
     pub(crate) const SERVER_NAME: u16 = 0;
     pub(crate) const STATUS_REQUEST: u16 = 5;
     pub(crate) const SUPPORTED_GROUPS: u16 = 10;
+    pub(crate) const EC_POINT_FORMATS: u16 = 11;
     pub(crate) const SIGNATURE_ALGORITHMS: u16 = 13;
     pub(crate) const ALPN: u16 = 16;
+    pub(crate) const EXTENDED_MASTER_SECRET: u16 = 23;
     pub(crate) const SESSION_TICKET: u16 = 35;
     pub(crate) const PRE_SHARED_KEY: u16 = 41;
     pub(crate) const SUPPORTED_VERSIONS: u16 = 43;
     pub(crate) const CERTIFICATE_AUTHORITIES: u16 = 47;
+    pub(crate) const SIGNATURE_ALGORITHMS_CERT: u16 = 50;
 }
 
 /// A ClientHello, taken apart.
@@ -112,10 +115,23 @@ impl ClientHello {
 
     /// The signature schemes that the client verifies, in its order (RFC 8446, 4.2.3).
     pub(crate) fn signature_schemes(&self) -> Vec<SignatureScheme> {
-        self.extension(extension::SIGNATURE_ALGORITHMS)
-            .and_then(|contents| Reader(contents).vector16())
-            .map(|list| list.as_chunks().0.iter().map(|s| u16::from_be_bytes(*s).into()).collect())
-            .unwrap_or_default()
+        self.schemes(extension::SIGNATURE_ALGORITHMS).unwrap_or_default()
+    }
+
+    /// The signature schemes of `signature_algorithms_cert` (RFC 8446, 4.2.3), in order. None when
+    /// those of the handshake are meant for certificates too.
+    pub(crate) fn certificate_schemes(&self) -> Option<Vec<SignatureScheme>> {
+        self.schemes(extension::SIGNATURE_ALGORITHMS_CERT)
+    }
+
+    fn schemes(&self, kind: u16) -> Option<Vec<SignatureScheme>> {
+        let list = Reader(self.extension(kind)?).vector16()?;
+        Some(numbers(list).map(SignatureScheme::from).collect())
+    }
+
+    /// The formats of `ec_point_formats` (RFC 8422, 5.1.2), in order.
+    pub(crate) fn point_formats(&self) -> Option<&[u8]> {
+        Reader(self.extension(extension::EC_POINT_FORMATS)?).vector8()
     }
 
     /// The names of `certificate_authorities`, in DER (RFC 8446, 4.2.4). None without it, and when
@@ -236,12 +252,12 @@ fn first_message(records: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
 ///
 /// None when no ServerHello is there, whole, in one record.
 pub(crate) fn server_speaks_tls13(records: &[u8]) -> Option<bool> {
-    server_hello(records)?.chooses_tls13()
+    Some(server_hello(records)?.chooses_tls13())
 }
 
 /// As [`server_speaks_tls13`], of the body of a ServerHello; false also when it is malformed.
 pub(crate) fn server_hello_chooses_tls13(body: &[u8]) -> bool {
-    ServerHello::parse(body).and_then(|hello| hello.chooses_tls13()).unwrap_or_default()
+    ServerHello::parse(body).is_some_and(|hello| hello.chooses_tls13())
 }
 
 /// The random of the ServerHello at the start of a server's records. None for a
@@ -256,15 +272,17 @@ pub(crate) fn server_random(records: &[u8]) -> Option<[u8; 32]> {
 /// The protocol that the ServerHello of TLS 1.2 at the start of a server's records selects
 /// (RFC 7301, 3.1).
 pub(crate) fn server_alpn(records: &[u8]) -> Option<Vec<u8>> {
-    let mut list = Reader(server_hello(records)?.extensions?);
-    while !list.0.is_empty() {
-        let kind = list.u16()?;
-        let mut contents = Reader(list.vector16()?);
-        if kind == extension::ALPN {
-            return Reader(contents.vector16()?).vector8().map(<[u8]>::to_vec);
-        }
-    }
-    None
+    let hello = server_hello(records)?;
+    let list = Reader(hello.extension(extension::ALPN)?).vector16()?;
+    Reader(list).vector8().map(<[u8]>::to_vec)
+}
+
+/// Whether the ServerHello at the start of a server's records agrees to an extended master secret
+/// (RFC 7627, 5.2).
+pub(crate) fn server_extends_master_secret(records: &[u8]) -> bool {
+    let agreed =
+        |hello: ServerHello<'_>| hello.extension(extension::EXTENDED_MASTER_SECRET).is_some();
+    server_hello(records).is_some_and(agreed)
 }
 
 /// Whether the record that a server sends is a HelloRetryRequest (RFC 8446, 4.1.3).
@@ -294,16 +312,20 @@ impl<'a> ServerHello<'a> {
         Some(Self { random, extensions })
     }
 
-    fn chooses_tls13(&self) -> Option<bool> {
-        let Some(extensions) = self.extensions else { return Some(false) };
-        let mut list = Reader(extensions);
+    fn chooses_tls13(&self) -> bool {
+        self.extension(extension::SUPPORTED_VERSIONS) == Some(&[3, 4])
+    }
+
+    fn extension(&self, kind: u16) -> Option<&'a [u8]> {
+        let mut list = Reader(self.extensions?);
         while !list.0.is_empty() {
-            if list.u16()? == extension::SUPPORTED_VERSIONS {
-                return Some(list.vector16()? == [3, 4]);
+            let found = list.u16()?;
+            let contents = list.vector16()?;
+            if found == kind {
+                return Some(contents);
             }
-            list.vector16()?;
         }
-        Some(false)
+        None
     }
 }
 

@@ -12,7 +12,7 @@ use rustls::HandshakeKind;
 
 use super::buffer::{Input, Lent};
 use super::client::{self, Client};
-use super::client_hello::ClientHello;
+use super::client_hello::{ClientHello, extension};
 use super::credentials::Credential;
 use super::failure::{Failure, alert};
 use super::first_records::{FirstRecords, Seen};
@@ -85,6 +85,7 @@ pub(crate) struct Connection {
     tls13: Option<bool>,
     randoms: Randoms,
     resumed: bool,
+    extended_master_secret: bool,
     /// What the handshake was signed with.
     pub(crate) signatures: Arc<Signatures>,
     /// The protocol of ALPN, when the handshake has ended.
@@ -395,8 +396,17 @@ impl Connection {
     fn keep_hello(&mut self) {
         self.randoms = self.randoms();
         self.alpn = self.alpn().map(<[u8]>::to_vec);
-        if let State::Server(server) = &self.state {
-            self.offered = Some(server.hello().clone());
+        match &mut self.state {
+            State::Client(client) => self.extended_master_secret = client.extended_master_secret,
+            State::Server(server) => {
+                // Moved, since programs may have been given pointers into it.
+                let hello = server.take_hello();
+                // In TLS 1.2 the engine agrees to it whenever it is offered.
+                self.extended_master_secret = self.tls13 == Some(false)
+                    && hello.extension(extension::EXTENDED_MASTER_SECRET).is_some();
+                self.offered = Some(hello);
+            }
+            _ => {}
         }
     }
 
@@ -494,6 +504,11 @@ impl Connection {
     /// Whether the handshake has resumed a session.
     pub(crate) fn is_resumed(&self) -> bool {
         self.resumed
+    }
+
+    /// Whether the master secret is an extended one (RFC 7627), once the handshake is complete.
+    pub(crate) fn extends_master_secret(&self) -> bool {
+        self.extended_master_secret
     }
 
     /// Sessions that a client has received.

@@ -114,6 +114,11 @@ impl Server {
         &self.hello
     }
 
+    /// The ClientHello, when the handshake is over.
+    pub(crate) fn take_hello(&mut self) -> ClientHello {
+        std::mem::take(&mut self.hello)
+    }
+
     /// Whether a ClientHello is still to come.
     pub(crate) fn awaits_hello(&self) -> bool {
         matches!(self.state, State::Hello(_) | State::Retry(_))

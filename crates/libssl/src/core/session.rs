@@ -16,7 +16,7 @@ use super::settings::{TLS1_2, TLS1_3};
 use super::tap::provider::PROVIDER;
 
 /// `SSL_SESS_FLAG_EXTMS`: the extended master secret was used (RFC 7627).
-const FLAG_EXTENDED_MASTER_SECRET: u64 = 1;
+pub(crate) const FLAG_EXTENDED_MASTER_SECRET: u64 = 1;
 /// How long a session made by `SSL_SESSION_new` lasts, in seconds.
 const DEFAULT_TIMEOUT: i64 = 304;
 

@@ -116,6 +116,12 @@ unsafe extern "C" {
         bits: *mut c_int,
         flags: *mut u32,
     ) -> c_int;
+    pub(crate) fn EVP_PKEY_get_group_name(
+        key: *const EVP_PKEY,
+        name: *mut c_char,
+        size: usize,
+        length: *mut usize,
+    ) -> c_int;
     pub(crate) fn a2i_IPADDRESS(address: *const c_char) -> *mut ASN1_STRING;
     pub(crate) fn X509_VERIFY_PARAM_add1_host(
         param: *mut X509_VERIFY_PARAM,

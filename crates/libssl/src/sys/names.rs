@@ -123,7 +123,7 @@ unsafe fn names(stack: *const ffi::OPENSSL_STACK) -> impl Iterator<Item = *mut f
 
 /// # Safety
 /// `name` is a valid name.
-unsafe fn der(name: *mut ffi::X509_NAME) -> Option<Vec<u8>> {
+pub(crate) unsafe fn der(name: *mut ffi::X509_NAME) -> Option<Vec<u8>> {
     // SAFETY: the first call only counts; the second writes what was counted.
     unsafe {
         let size = usize::try_from(ffi::i2d_X509_NAME(name, std::ptr::null_mut())).ok()?;

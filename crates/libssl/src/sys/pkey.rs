@@ -4,9 +4,10 @@
 //! provider's, a module's), or that the provider does not take (RSA below 2048 bits), signs
 //! through EVP.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::sync::Arc;
 
+use rustls::crypto::kx::NamedGroup;
 use rustls::crypto::{SignatureScheme, Signer, SigningKey};
 use rustls::error::Error;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
@@ -94,6 +95,25 @@ impl Key {
             ffi::EVP_PKEY_ED448 => Kind::Ed448,
             _ => return None,
         })
+    }
+
+    /// The group of a key for ECDSA, if it is one of TLS's.
+    pub(crate) fn group(&self) -> Option<NamedGroup> {
+        let mut name = [0_u8; 64];
+        let mut length = 0;
+        // SAFETY: the key is valid; the buffer has the size that is said.
+        unsafe {
+            let start = name.as_mut_ptr().cast();
+            if ffi::EVP_PKEY_get_group_name(self.as_ptr(), start, name.len(), &mut length) != 1 {
+                return None;
+            }
+        }
+        match CStr::from_bytes_until_nul(&name).ok()?.to_bytes() {
+            b"prime256v1" | b"P-256" => Some(NamedGroup::secp256r1),
+            b"secp384r1" | b"P-384" => Some(NamedGroup::secp384r1),
+            b"secp521r1" | b"P-521" => Some(NamedGroup::secp521r1),
+            _ => None,
+        }
     }
 
     /// What signs with this key.

@@ -3,6 +3,8 @@
 use std::ptr::NonNull;
 
 use super::libcrypto as ffi;
+use super::names;
+use super::pkey::Key;
 
 /// Defines an owner of one reference to a counted object of libcrypto.
 macro_rules! owned {
@@ -99,6 +101,20 @@ impl Certificate {
             ffi::i2d_X509(self.as_ptr(), &mut cursor);
             der
         }
+    }
+}
+
+impl Certificate {
+    /// The key in it.
+    pub(crate) fn public_key(&self) -> Option<Key> {
+        // SAFETY: the certificate is valid; its key is borrowed, and gets a reference more here.
+        unsafe { Key::from_ref(ffi::X509_get0_pubkey(self.as_ptr())) }
+    }
+
+    /// The name of its issuer in DER.
+    pub(crate) fn issuer(&self) -> Option<Vec<u8>> {
+        // SAFETY: the certificate is valid, and the name is its own.
+        unsafe { names::der(ffi::X509_get_issuer_name(self.as_ptr())) }
     }
 }
 
