@@ -43,6 +43,7 @@ impl Haproxy {
             "global
     stats socket {socket} level admin
     nbthread 2
+    tune.ssl.keylog on
 defaults
     mode http
     retries 0
@@ -224,6 +225,23 @@ fn haproxy_resumes_by_id_and_by_ticket_with_keys_that_change() {
         s_client("-sess_in").exits(0).says(says);
     }
     three(&by_ticket, Version::Tls13);
+}
+
+/// It hears of the secrets by the key log callback, and makes room for them when the message callback
+/// tells it of the ClientHello.
+#[test]
+fn haproxy_knows_the_secrets_of_its_connections() {
+    let files = Files::of_case(Pki::shared(KeyKind::EcdsaP256), Case::Missing);
+    let list = combined(&files, "own", &files) + "\n";
+    let says = answering("%[ssl_fc_client_random,hex,lower] %[ssl_fc_client_traffic_secret_0]");
+    let haproxy = Haproxy::start(&list, "", &says);
+    let log = files.path("secrets");
+    let mut call = Library::System.call(&Program::find("curl", "curl"));
+    call.args(["--silent", "--connect-to", "::127.0.0.1:", "--cacert", &files.root()]);
+    call.env("SSLKEYLOGFILE", &log).arg(format!("https://{NAME}:{}", haproxy.port));
+    let said = run(call).exits(0).text();
+    let secrets = std::fs::read_to_string(log).unwrap();
+    assert!(secrets.contains(&format!("CLIENT_TRAFFIC_SECRET_0 {said}\n")), "{said}\n{secrets}");
 }
 
 fn haproxy_verifies_the_server_behind_it(kind: KeyKind) {

@@ -15,6 +15,7 @@ mod nginx_upstream;
 mod openssl;
 mod perl;
 mod python;
+mod python_contexts;
 mod resumption;
 mod tunnels;
 mod web;

@@ -18,8 +18,13 @@ with_rsa_and_ecdsa!(
 
 /// A call of Python on ours with a script, which finds what it needs in `sys.argv[1:]`.
 fn call(script: &str, arguments: &[&str]) -> std::process::Command {
+    call_on(Library::Ours, script, arguments)
+}
+
+/// As [`call`], on that library.
+pub(crate) fn call_on(library: Library, script: &str, arguments: &[&str]) -> std::process::Command {
     let python = Program::at("/usr/bin/python3".as_ref());
-    let mut command = Library::Ours.call(&python);
+    let mut command = library.call(&python);
     // Nothing of the user's, and no waiting for ever.
     let start = "import faulthandler; faulthandler.dump_traceback_later(12, exit=True)\n";
     command.args(["-I", "-c", &format!("{start}{script}")]).args(arguments);
