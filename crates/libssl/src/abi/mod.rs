@@ -45,6 +45,7 @@ pub(crate) mod preferences;
 pub(crate) mod refused;
 pub(crate) mod secrets;
 pub(crate) mod security;
+pub(crate) mod seen;
 pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod session_cache;

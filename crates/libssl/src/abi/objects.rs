@@ -15,6 +15,7 @@ use crate::abi::cipher_list::Shown;
 use crate::abi::client_ca::CaNames;
 use crate::abi::guard::exported;
 use crate::abi::method::{Method, Side};
+use crate::abi::seen::Seen;
 use crate::abi::session_cache::{self, SessionCache};
 use crate::abi::session_use::{self, ConnectionSessions};
 use crate::abi::status::Status;
@@ -34,6 +35,8 @@ use crate::sys::x509::{Certificate, Store, VerifyParam};
 /// An `SSL_CTX`.
 pub(crate) struct Ctx {
     pub(crate) ex_data: ExData,
+    /// What the peers of its connections have shown.
+    pub(crate) seen: Seen,
     state: Mutex<CtxState>,
 }
 
@@ -230,7 +233,11 @@ impl Ctx {
             ciphers: Shown::default(),
             sessions: SessionCache::default(),
         };
-        Some(Arc::new(Self { ex_data: ExData::new(Class::Ctx), state: Mutex::new(state) }))
+        Some(Arc::new(Self {
+            ex_data: ExData::new(Class::Ctx),
+            seen: Seen::default(),
+            state: Mutex::new(state),
+        }))
     }
 }
 

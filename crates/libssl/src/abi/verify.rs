@@ -38,9 +38,10 @@ pub(crate) fn verify_peer(ssl: &Arc<Ssl>, chain: &[Vec<u8>]) -> Result<(), Failu
             "a certificate of the peer is malformed",
         )
     };
+    let ctx = Arc::clone(&ssl.lock().session_ctx);
     let certificates: Vec<Certificate> = chain
         .iter()
-        .map(|der| Certificate::from_der(der))
+        .map(|der| ctx.seen.certificate(der))
         .collect::<Option<_>>()
         .ok_or_else(malformed)?;
     let own = certificates.first().ok_or_else(malformed)?;
