@@ -4,16 +4,16 @@
 //! One gate stands before each responder. A hundred thousand certificates behind a responder that
 //! fails are then one question now and then, and when it answers again all get their turn, the most
 //! urgent first.
+//!
+//! A gate knows no clock and no certificate: it is told the time, and what waits at it is anything.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use tokio::time::Instant;
 
-use crate::entry::Entry;
 use crate::schedule;
 
 /// Failures in a row after which a responder counts as being in trouble. A lost packet is none.
@@ -51,7 +51,8 @@ impl ResponderLimits {
 
 /// Whether a request may be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Admission {
+pub enum Admission {
+    /// It may.
     Now,
     /// Not before that instant.
     From(Instant),
@@ -61,7 +62,7 @@ pub(crate) enum Admission {
 
 /// The gate before one responder.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub struct Gate<T> {
     limits: ResponderLimits,
     in_flight: usize,
     /// When the next request may start, by the rate.
@@ -70,11 +71,23 @@ pub(crate) struct Gate {
     failed_at: Instant,
     /// How long after the last failure the responder is left alone.
     pause: Duration,
-    waiting: BinaryHeap<Waiting>,
+    waiting: BinaryHeap<Waiting<T>>,
 }
 
-impl Gate {
-    pub(crate) fn new(limits: ResponderLimits) -> Self {
+/// What became of a request that was let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The responder answered, be it with a refusal.
+    Answered,
+    /// It was not asked after all: another member of the fleet had been, or was just being.
+    NotAsked,
+    /// The responder itself is in trouble, and wants to be left alone for that long.
+    Outage(Duration),
+}
+
+impl<T> Gate<T> {
+    /// A gate before a responder of which nothing is known.
+    pub fn new(limits: ResponderLimits) -> Self {
         let now = Instant::now();
         Self {
             limits,
@@ -88,11 +101,12 @@ impl Gate {
     }
 
     /// Whether the responder is in trouble.
-    pub(crate) fn is_troubled(&self) -> bool {
+    pub fn is_troubled(&self) -> bool {
         self.failures >= TROUBLE
     }
 
-    pub(crate) fn admits(&self, now: Instant) -> Admission {
+    /// Whether a request may be sent at `now`.
+    pub fn admits(&self, now: Instant) -> Admission {
         let concurrent = if self.is_troubled() { 1 } else { self.limits.concurrent.max(1) };
         if self.in_flight >= concurrent {
             return Admission::Full;
@@ -102,18 +116,17 @@ impl Gate {
     }
 
     /// A request starts.
-    pub(crate) fn start(&mut self, now: Instant) {
+    pub fn start(&mut self, now: Instant) {
         self.in_flight += 1;
         // Time that was not used is not saved up.
         self.next_start = self.next_start.max(now) + self.limits.pace();
     }
 
-    /// A request has ended. `outage` tells whether the responder itself is in trouble, and for how
-    /// long it wants to be left alone.
-    pub(crate) fn end(&mut self, now: Instant, outage: Option<Duration>, seed: u64) {
+    /// A request has come to its end. `seed` spreads the pause that follows an outage.
+    pub fn end(&mut self, now: Instant, ended: Ended, seed: u64) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        match outage {
-            Some(asked_for) => {
+        match ended {
+            Ended::Outage(asked_for) => {
                 self.failures = self.failures.saturating_add(1);
                 self.failed_at = now;
                 let failures = (self.failures + 1).saturating_sub(TROUBLE);
@@ -123,32 +136,35 @@ impl Gate {
                     self.pause = self.pause.min(most_urgent.patience);
                 }
             }
-            None => self.failures = 0,
+            Ended::Answered => self.failures = 0,
+            // That says nothing about the responder.
+            Ended::NotAsked => {}
         }
     }
 
     /// A certificate waits until the gate opens for it; its staple, if it has one, ends in `left`.
-    pub(crate) fn wait(&mut self, entry: Arc<Entry>, expires: Option<UnixTime>, left: Duration) {
+    pub fn wait(&mut self, item: T, must_staple: bool, expires: Option<UnixTime>, left: Duration) {
         // As in the schedule of a single certificate: the nearer the end, the sooner.
         let patience = match expires {
             Some(_) => (left / 4).max(schedule::MIN_PAUSE),
             None => schedule::MAX_BACKOFF,
         };
         self.pause = self.pause.min(patience);
-        self.waiting.push(Waiting { expires, patience, entry });
+        self.waiting.push(Waiting { expires, must_staple, patience, item });
     }
 
     /// The most urgent of those that wait.
-    pub(crate) fn next_waiting(&mut self) -> Option<Arc<Entry>> {
-        self.waiting.pop().map(|waiting| waiting.entry)
+    pub fn next_waiting(&mut self) -> Option<T> {
+        self.waiting.pop().map(|waiting| waiting.item)
     }
 
     /// All that wait, in no order.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.waiting.iter().map(|waiting| &waiting.entry)
+    pub fn waiting(&self) -> impl Iterator<Item = &T> {
+        self.waiting.iter().map(|waiting| &waiting.item)
     }
 
-    pub(crate) fn has_waiting(&self) -> bool {
+    /// Whether there is one that waits.
+    pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 }
@@ -156,37 +172,38 @@ impl Gate {
 /// A certificate that waits. The greatest is the most urgent: without a staple, and a must-staple one
 /// first; then the one whose staple ends first.
 #[derive(Debug)]
-struct Waiting {
+struct Waiting<T> {
     expires: Option<UnixTime>,
+    must_staple: bool,
     patience: Duration,
-    entry: Arc<Entry>,
+    item: T,
 }
 
-impl Waiting {
+impl<T> Waiting<T> {
     fn rank(&self) -> (Option<UnixTime>, bool) {
-        (self.expires, !self.entry.must_staple)
+        (self.expires, !self.must_staple)
     }
 }
 
-impl Ord for Waiting {
+impl<T> Ord for Waiting<T> {
     fn cmp(&self, other: &Self) -> Ordering {
         other.rank().cmp(&self.rank())
     }
 }
 
-impl PartialOrd for Waiting {
+impl<T> PartialOrd for Waiting<T> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Waiting {
+impl<T> PartialEq for Waiting<T> {
     fn eq(&self, other: &Self) -> bool {
         self.rank() == other.rank()
     }
 }
 
-impl Eq for Waiting {}
+impl<T> Eq for Waiting<T> {}
 
 #[cfg(test)]
 mod tests {
@@ -198,7 +215,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_are_counted_and_paced() {
-        let mut gate = Gate::new(ResponderLimits::new(2, 10));
+        let mut gate = Gate::<u8>::new(ResponderLimits::new(2, 10));
         let now = Instant::now();
         assert_eq!(gate.admits(now), Admission::Now);
         gate.start(now);
@@ -206,19 +223,19 @@ mod tests {
         let now = now + Duration::from_secs(5);
         gate.start(now);
         assert_eq!(gate.admits(now), Admission::Full);
-        gate.end(now, None, 0);
+        gate.end(now, Ended::Answered, 0);
         assert_eq!(gate.admits(now), Admission::From(now + Duration::from_millis(100)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_responder_in_trouble_is_asked_one_question_at_a_time() {
-        let mut gate = Gate::new(ResponderLimits::new(8, 1000));
+        let mut gate = Gate::<u8>::new(ResponderLimits::new(8, 1000));
         let start = Instant::now();
         for _ in 0..3 {
             gate.start(start);
         }
         for _ in 0..3 {
-            gate.end(start, Some(Duration::ZERO), 0);
+            gate.end(start, Ended::Outage(Duration::ZERO), 0);
         }
         assert!(gate.is_troubled());
         assert!(matches!(gate.admits(start), Admission::From(at) if at > after(start, 20)));
@@ -226,17 +243,20 @@ mod tests {
         assert_eq!(gate.admits(probe), Admission::Now);
         gate.start(probe);
         assert_eq!(gate.admits(after(probe, 3600)), Admission::Full);
-        gate.end(probe, None, 0);
+        gate.end(probe, Ended::NotAsked, 0);
+        assert!(gate.is_troubled(), "who was not asked has not recovered");
+        gate.start(probe);
+        gate.end(probe, Ended::Answered, 0);
         assert_eq!(gate.admits(after(probe, 1)), Admission::Now);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_responder_that_asks_for_a_pause_gets_it() {
-        let mut gate = Gate::new(ResponderLimits::default());
+        let mut gate = Gate::<u8>::new(ResponderLimits::default());
         let start = Instant::now();
         for _ in 0..3 {
             gate.start(start);
-            gate.end(start, Some(Duration::from_secs(600)), 0);
+            gate.end(start, Ended::Outage(Duration::from_secs(600)), 0);
         }
         assert_eq!(gate.admits(start), Admission::From(after(start, 600)));
     }

@@ -15,11 +15,7 @@ use crate::event::EventKind;
 use crate::fetch::{self, AttemptError, Caching, HttpError, Query, Reply};
 use crate::metrics;
 use crate::shared::Shared;
-use crate::store::Lease;
-
-/// For how long a lease is taken: longer than asking one responder takes. It is also what the death
-/// of a member costs the others.
-const LEASE: Duration = Duration::from_secs(60);
+use crate::store::{LEASE, Lease};
 
 /// What became of asking a responder.
 #[derive(Debug)]

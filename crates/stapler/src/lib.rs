@@ -6,7 +6,9 @@
 //!
 //! * [`fetch`] asks responders: HTTP by RFC 5019 and RFC 6960, and the verification of what comes;
 //! * [`schedule`] says when they are asked: a pure function;
-//! * [`store`] is where staples live when the process does not: the contract, memory and disk;
+//! * [`gate`] says who may ask a responder now;
+//! * [`store`] is where staples live when the process does not: the contract, memory, disk, and with the
+//!   feature `redis` the fleet's;
 //! * [`Event`]s, [`Snapshot`]s and [`metrics`](mod@metrics) say how it goes.
 //!
 //! With the feature `rustls`, a `Stapler` is a source of staples for
@@ -20,7 +22,7 @@ mod error;
 mod event;
 pub mod fetch;
 mod fingerprint;
-mod gate;
+pub mod gate;
 mod handle;
 mod job;
 pub mod metrics;

@@ -87,14 +87,14 @@ pub fn next_attempt(facts: &Facts) -> UnixTime {
 pub fn backoff(failures: u32, seed: u64) -> Duration {
     let doubled = 1u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX);
     let pause = FIRST_BACKOFF.as_secs().saturating_mul(doubled).min(MAX_BACKOFF.as_secs());
-    let jitter = 0.75 + 0.5 * unit(seed, u64::from(failures));
+    let jitter = 0.75 + 0.5 * spread(seed, u64::from(failures));
     Duration::from_secs((pause as f64 * jitter) as u64)
 }
 
 /// The point of a staple's life at which it is refreshed.
 fn refresh_point(life: &Life, facts: &Facts) -> u64 {
     let (from, length) = (life.this_update.as_secs(), length(life));
-    let spread = unit(facts.seed, from);
+    let spread = spread(facts.seed, from);
     let point = from.saturating_add(part(length, EARLIEST + (LATEST - EARLIEST) * spread));
     match facts.fresh_until.map(|until| until.as_secs()) {
         // Not in the first eighth, whatever the header says, and not all at the same second.
@@ -111,7 +111,7 @@ fn nothing_newer(life: &Life, at: u64, facts: &Facts) -> u64 {
     let left = life.expires.as_secs().saturating_sub(at);
     let kept = facts.fresh_until.map_or(0, |until| until.as_secs().saturating_sub(at));
     let pause = kept.clamp(left / 8, left / 4);
-    part(pause, 0.75 + 0.25 * unit(facts.seed, at)).max(MIN_PAUSE.as_secs())
+    part(pause, 0.75 + 0.25 * spread(facts.seed, at)).max(MIN_PAUSE.as_secs())
 }
 
 fn after_failure(failures: u32, life: Option<Life>, at: u64, facts: &Facts) -> u64 {
@@ -134,7 +134,7 @@ fn part(seconds: u64, share: f64) -> u64 {
 }
 
 /// A number from 0 to 1, the same for the same two: SplitMix64.
-fn unit(seed: u64, salt: u64) -> f64 {
+pub(crate) fn spread(seed: u64, salt: u64) -> f64 {
     let mut z = seed ^ salt.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -17,12 +17,13 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::entry::{Entry, Offered, Phase, begins, life};
 use crate::event::EventKind;
-use crate::gate::{Admission, Gate, ResponderLimits};
+use crate::gate::{Admission, Ended, Gate, ResponderLimits};
 use crate::job::{self, Asked};
 use crate::queue::Queue;
 use crate::schedule::{Facts, next_attempt};
 use crate::shared::Shared;
 use crate::snapshot::risk_begins;
+use crate::store::pause_of_others;
 use crate::{Fingerprint, metrics};
 
 /// The worker looks at the clock this often at least: a machine that was suspended, or a clock that
@@ -60,7 +61,7 @@ pub(crate) struct Worker {
     queue: Queue,
     loading: VecDeque<Arc<Entry>>,
     /// By [`Responder::index`](crate::entry::Responder).
-    gates: Vec<Gate>,
+    gates: Vec<Gate<Arc<Entry>>>,
     jobs: JoinSet<Done>,
     running: HashMap<Id, Job>,
     loads: usize,
@@ -267,15 +268,16 @@ impl Worker {
             },
         };
         self.questions = self.questions.saturating_sub(1);
-        let outage = match &asked {
+        let ended = match &asked {
             Asked::Failed { outage: true, retry_after, .. } => {
-                Some(retry_after.unwrap_or_default())
+                Ended::Outage(retry_after.unwrap_or_default())
             }
-            _ => None,
+            Asked::TakenOver | Asked::LeftToOthers(_) => Ended::NotAsked,
+            _ => Ended::Answered,
         };
         if let Some(gate) = self.gates.get_mut(gate) {
-            gate.end(Instant::now(), outage, entry.seed);
-            if outage.is_some() && gate.is_troubled() {
+            gate.end(Instant::now(), ended, entry.seed);
+            if matches!(ended, Ended::Outage(_)) && gate.is_troubled() {
                 // Nobody who waits for them to be ready should wait for the end of the trouble.
                 gate.waiting().for_each(|waiting| waiting.settle());
             }
@@ -545,7 +547,7 @@ impl Worker {
             if gate.is_troubled() {
                 entry.settle();
             }
-            gate.wait(Arc::clone(entry), expires, Duration::from_secs(left));
+            gate.wait(Arc::clone(entry), entry.must_staple, expires, Duration::from_secs(left));
         }
         self.open_gate(index);
     }
@@ -605,7 +607,7 @@ impl Worker {
     /// Keeps the lease until the next attempt: the others need not fail as well.
     fn hold_lease(&mut self, entry: &Arc<Entry>, next: UnixTime, now: UnixTime) {
         if self.shared.store.is_shared() {
-            let pause = Duration::from_secs(next.as_secs().saturating_sub(now.as_secs()) + 1);
+            let pause = pause_of_others(next, now);
             let shared = Arc::clone(&self.shared);
             self.tidy(Arc::clone(entry), move |entry| async move {
                 let _ = shared.store.renew(&entry.id, pause).await;

@@ -1,10 +1,15 @@
 //! Where staples live when the process does not: the contract of every [`Store`].
 //!
 //! [`DiskStore`] keeps a file per certificate, [`MemoryStore`] keeps nothing beyond the process. A
-//! store that a fleet shares implements the leases too.
+//! store that a fleet shares implements the leases too: `RedisStore`, with the feature `redis`, which
+//! stands best [before](Layered) a disk.
 
 mod disk;
+mod layered;
+mod lease;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 
 use std::fmt;
 use std::time::Duration;
@@ -15,8 +20,12 @@ use tokio::sync::mpsc;
 use crate::{BoxFuture, Fingerprint, StoreError};
 
 pub use disk::{DiskStore, write_atomically};
+pub use layered::Layered;
+pub use lease::{LEASE, look_again, pause_of_others};
 pub use memory::MemoryStore;
 pub(crate) use memory::NoStore;
+#[cfg(feature = "redis")]
+pub use redis::{RedisBuilder, RedisStore};
 
 /// Keeps the newest response of each certificate.
 ///

@@ -68,7 +68,7 @@ async fn no_responder_is_a_quiet_state_and_addresses_can_be_given_and_mapped() {
     let given = stapler.add(target.responders(["http://other.example/"])).unwrap();
     given.ready().await;
     assert_eq!((given.state(), net.asked()), (StapleState::Good, 1));
-    assert_eq!(given.snapshot().responders, ["http://other.example/".into()]);
+    assert_eq!(given.snapshot().responders, [Box::<str>::from("http://other.example/")]);
 }
 
 /// The issuer is not in the chain: it comes from where the certificate says it is.
