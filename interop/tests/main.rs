@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stderr, reason = "what a loop was about, for the reader of a failed test")]
 
+mod agent;
 mod curl;
 mod disagreements;
 mod exec;

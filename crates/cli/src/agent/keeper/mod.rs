@@ -150,7 +150,7 @@ impl Keeper {
             if unit.targets != targets {
                 unit.retarget(targets);
             }
-            std::mem::replace(&mut unit.known, known)
+            unit.replace(known)
         };
         if let Some(before) = before.map(|known| known.handle.certificate())
             && Some(before) != new
@@ -281,14 +281,17 @@ impl Keeper {
                 return;
             }
         };
-        for failed in &deliveries {
-            if let Some(error) = &failed.error {
-                tracing::error!(certificate = %path.display(), "{error}");
-            }
-        }
         let changed = deliveries.iter().any(|delivery| delivery.changed);
         let mut units = write(&self.units);
         let Some(unit) = units.get_mut(&path) else { return };
+        for failed in &deliveries {
+            // What is tried again and fails again is told once.
+            if let Some(error) = &failed.error
+                && !unit.outputs.contains(failed)
+            {
+                tracing::error!(certificate = %path.display(), "{error}");
+            }
+        }
         match unit.end(given, deliveries) {
             unit::Next::Nothing => {}
             unit::Next::Again => {

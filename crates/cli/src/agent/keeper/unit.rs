@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use certstatus::VerifiedResponse;
-use certstatus_stapler::{Fingerprint, StapleHandle, StapleState};
+use certstatus_stapler::{StapleHandle, StapleState};
 
 use crate::agent::certificates::Loaded;
 use crate::agent::config::{HttpUrl, Rule};
@@ -22,6 +22,8 @@ pub(in crate::agent) struct Unit {
     pub(super) outputs: Box<[Delivery]>,
     /// What the servers have.
     given: Given,
+    /// Counts the handles that there have been: each counts its versions anew.
+    generation: u32,
     /// A delivery is under way.
     busy: bool,
     /// How many deliveries in a row have failed.
@@ -63,8 +65,8 @@ impl Known {
 pub(super) enum Given {
     /// Nothing by this process; there may be something from before.
     Nothing,
-    /// That version of the staple of that certificate.
-    Staple(Fingerprint, u64),
+    /// That version of the staple of that generation's handle.
+    Staple(u32, u64),
     /// What they had was taken away, or they had nothing.
     Withdrawn,
 }
@@ -87,9 +89,16 @@ impl Unit {
             wrong: None,
             outputs: Box::default(),
             given: Given::Nothing,
+            generation: 0,
             busy: false,
             failures: 0,
         }
+    }
+
+    /// Takes another certificate, or the same from anew, and gives the one before.
+    pub(super) fn replace(&mut self, known: Option<Known>) -> Option<Known> {
+        self.generation = self.generation.wrapping_add(1);
+        std::mem::replace(&mut self.known, known)
     }
 
     /// Takes other servers, which have been given nothing yet.
@@ -118,7 +127,7 @@ impl Unit {
         // The version first: if the staple is a newer one already, it is given twice, and not missed.
         let version = handle.version();
         if let Some(staple) = handle.current() {
-            return Some((Given::Staple(handle.certificate(), version), Some(staple)));
+            return Some((Given::Staple(self.generation, version), Some(staple)));
         }
         (handle.state() != StapleState::Pending).then_some((Given::Withdrawn, None))
     }

@@ -134,6 +134,24 @@ fn a_reload_takes_what_is_new_and_drops_no_staple() {
 }
 
 #[test]
+fn what_a_new_store_lacks_is_fetched_and_given_to_servers() {
+    let place = Place::new();
+    let leaf = place.issue("live/a.pem", LeafRequest::new("a.example"));
+    place.configure(GLOB);
+    let agent = place.start();
+    agent.is_ready();
+    let first = place.staple("out/a.der", &leaf).unwrap();
+    // A response of another second can be told from the first.
+    std::thread::sleep(Duration::from_millis(1100));
+    let text = fs::read_to_string(place.path("agent.toml")).unwrap();
+    place.write("agent.toml", text.replace("\"store\"", "\"another\""));
+    agent.signal(Signal::HUP);
+    eventually("the newer response", || {
+        place.staple("out/a.der", &leaf).filter(|now| now.this_update() > first.this_update())
+    });
+}
+
+#[test]
 fn it_ends_when_it_is_told_to_and_begins_where_it_was() {
     for signal in [Signal::TERM, Signal::INT] {
         let place = Place::new();
