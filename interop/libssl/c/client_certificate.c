@@ -367,6 +367,31 @@ static void resumed(int version)
     SSL_CTX_free(server);
 }
 
+static void on_message(int sent, int version, int type, const void *bytes, size_t length, SSL *ssl,
+                       void *argument)
+{
+    (void)version, (void)length, (void)argument;
+    if (type == SSL3_RT_HANDSHAKE)
+        say("%s: %s message %d", side(ssl), sent ? "sent" : "received", *(unsigned char *)bytes);
+}
+
+/* Among the messages: who is asked has seen all that is known by then. */
+static void among_messages(int version, int which)
+{
+    SSL_CTX *client;
+
+    if (!begin("%s, callback %d among the messages", version_name(version), which))
+        return;
+    plans((struct plan){"client", 1, 1, 0, 0}, (struct plan){"client", 1, 1, 0, 0});
+    client = client_of(version);
+    SSL_CTX_set_msg_callback(client, on_message);
+    if (which == CERTIFICATE)
+        SSL_CTX_set_cert_cb(client, on_certificate, &certificate_plan);
+    else
+        SSL_CTX_set_client_cert_cb(client, on_client_certificate);
+    run(client, server_of(version, SSL_VERIFY_PEER));
+}
+
 /* A callback set on the connection, or after it has begun. */
 static void late(int version)
 {
@@ -432,6 +457,8 @@ int main(int argc, char **argv)
             looks(version, which, NULL);
             looks(version, which, "other");
         }
+        among_messages(version, CERTIFICATE);
+        among_messages(version, CLIENT);
         resumed(version);
         late(version);
     }

@@ -291,14 +291,17 @@ fn answer(ssl: &Arc<Ssl>, request: Request) -> Answered {
 fn of_server(ssl: &Arc<Ssl>, presented: Presented, outcome: Result<(), Failure>) -> Answered {
     let mut shown = None;
     let mut outcome = outcome;
-    messages::show(ssl);
     if outcome.is_ok() && presented.asks {
-        ssl.lock().client_stage.advance(ClientStage::Verified);
+        if ssl.lock().client_stage < ClientStage::Verified {
+            messages::show_request(ssl);
+            ssl.lock().client_stage = ClientStage::Verified;
+        }
         match client_certificate::choose(ssl)? {
             Ok(chosen) => shown = chosen,
             Err(failure) => outcome = Err(failure),
         }
     }
+    messages::show(ssl);
     if outcome.is_ok() {
         outcome = status::judge(ssl, presented.staple);
     }

@@ -13,7 +13,7 @@ use crate::abi::callbacks::{Callbacks, MsgCb};
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::notify;
-use crate::abi::objects::{Ctx, Ssl, SslState};
+use crate::abi::objects::{ClientStage, Ctx, Ssl, SslState, Want};
 use crate::core::settings::TLS1_3;
 use crate::core::wire::steps::{Heard, Steps};
 use crate::core::wire::{Content, Event};
@@ -46,6 +46,16 @@ pub(crate) fn show_certificate(ssl: &Arc<Ssl>) {
     show_until(ssl, |event| !event.sent && event.message() == Some(CERTIFICATE));
 }
 
+/// As [`show`], up to the message after which a client is asked for its certificate: in TLS 1.2 the
+/// server's request, in TLS 1.3 its CertificateVerify.
+pub(crate) fn show_request(ssl: &Arc<Ssl>) {
+    const CERTIFICATE_REQUEST: u8 = 13;
+    const CERTIFICATE_VERIFY: u8 = 15;
+    let tls13 = ssl.lock().connection.version() == Some(TLS1_3);
+    let last = if tls13 { CERTIFICATE_VERIFY } else { CERTIFICATE_REQUEST };
+    show_until(ssl, |event| !event.sent && event.message() == Some(last));
+}
+
 fn show_until(ssl: &Arc<Ssl>, last: impl Fn(&Event) -> bool) {
     if !ssl.watched.load(Ordering::Relaxed) {
         return;
@@ -53,6 +63,10 @@ fn show_until(ssl: &Arc<Ssl>, last: impl Fn(&Event) -> bool) {
     loop {
         let (event, passed, callbacks) = {
             let mut state = ssl.lock();
+            // What comes after the callback that a client waits for is not shown before it.
+            if state.client_stage >= ClientStage::Verified && state.want == Want::X509Lookup {
+                return;
+            }
             let Some(event) = state.connection.next_event() else { return };
             let tls13 = state.connection.version() == Some(TLS1_3);
             let passed = state.steps.as_mut().map(|steps| {

@@ -178,13 +178,6 @@ pub(crate) enum ClientStage {
     CertificateDone,
 }
 
-impl ClientStage {
-    /// Notes that it came this far.
-    pub(crate) fn advance(&mut self, to: Self) {
-        *self = to.max(*self);
-    }
-}
-
 impl Ctx {
     /// Locks the state, for a moment in which no code of the program runs.
     pub(crate) fn lock(&self) -> Locked<'_, CtxState> {

@@ -4,8 +4,8 @@
 //! rustls asks for a client's certificate in the middle of its work on the CertificateRequest, and
 //! before it shows the server's. A program is asked by OpenSSL after it has verified the server, may
 //! look at both, and may want to be asked again later. So the engine gets the records up to the
-//! request at once; those from it on are held back until the server's certificates are here too. Then
-//! the program decides, and the engine goes through what was held without a stop.
+//! request at once; those from it on are held back until the flight is whole. Then the program
+//! decides, and the engine goes through what was held without a stop.
 //!
 //! In TLS 1.3 the records are opened a second time, with the server's handshake key, which rustls
 //! gives to a key log. Nothing that is read here is believed: the client compares the certificates with
@@ -22,11 +22,12 @@ use rustls::crypto::cipher::{
 };
 use rustls::crypto::tls13::OkmBlock;
 use rustls::enums::{ContentType, ProtocolVersion};
-use rustls_aws_lc_rs::ALL_TLS13_CIPHER_SUITES;
 
 use super::client_hello::{Reader, extension};
 use super::connection::Presented;
 use super::key_log::CollectedKeys;
+use super::records::TLS13_SUITES;
+use super::tap::provider::overheard_ahead;
 
 /// Length of a record's header (RFC 8446, 5.1).
 const HEADER: usize = 5;
@@ -46,6 +47,7 @@ const SERVER_KEY_EXCHANGE: u8 = 12;
 const CERTIFICATE_REQUEST: u8 = 13;
 const SERVER_HELLO_DONE: u8 = 14;
 const CERTIFICATE_VERIFY: u8 = 15;
+const FINISHED: u8 = 20;
 const CERTIFICATE_STATUS: u8 = 22;
 
 /// What a server asks for.
@@ -166,7 +168,8 @@ impl Flight {
                 });
             }
             SERVER_HELLO_DONE if !self.tls13 && self.request.is_some() => return Some(true),
-            CERTIFICATE_VERIFY if self.tls13 && self.request.is_some() => return Some(true),
+            CERTIFICATE_VERIFY if self.tls13 && self.request.is_some() => {}
+            FINISHED if self.tls13 && self.request.is_some() => return Some(true),
             _ => return None,
         }
         Some(false)
@@ -287,7 +290,7 @@ struct Opener {
 impl Opener {
     /// None for a suite that is not of TLS 1.3.
     fn new(suite: u16, secret: &[u8]) -> Option<Self> {
-        let suite = ALL_TLS13_CIPHER_SUITES.iter().find(|s| u16::from(s.common.suite) == suite)?;
+        let suite = TLS13_SUITES.iter().find(|s| u16::from(s.common.suite) == suite)?;
         let expander = suite.hkdf_provider.expander_for_okm(&OkmBlock::new(secret));
         // HKDF-Expand-Label without a context (RFC 8446, 7.1 and 7.3).
         let expand = |label: &[u8], output: &mut [u8]| {
@@ -310,7 +313,7 @@ impl Opener {
         };
         let mut iv = vec![0; suite.aead_alg.iv_len()];
         expand(b"iv", &mut iv)?;
-        let decrypter = suite.aead_alg.decrypter(key, Iv::new(&iv).ok()?);
+        let decrypter = overheard_ahead(suite.aead_alg.decrypter(key, Iv::new(&iv).ok()?));
         Some(Self { decrypter, count: 0 })
     }
 

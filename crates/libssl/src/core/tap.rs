@@ -13,7 +13,7 @@ pub(crate) mod provider;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustls::crypto::kx::NamedGroup;
@@ -168,6 +168,8 @@ fn watched() -> Option<Arc<Records>> {
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     no_data: AtomicBool,
+    /// How many received records are here and will be opened again.
+    ahead: AtomicUsize,
     sent: Mutex<VecDeque<Opened>>,
     received: Mutex<VecDeque<Opened>>,
 }
@@ -187,6 +189,16 @@ impl Records {
     /// Records of application data are of no interest any more.
     pub(crate) fn leave_data_out(&self) {
         self.no_data.store(true, Ordering::Relaxed);
+    }
+
+    fn note_ahead(&self) {
+        self.ahead.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the next record that is opened was heard before.
+    fn was_ahead(&self) -> bool {
+        let less = |count: usize| count.checked_sub(1);
+        self.ahead.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
     fn take_data(&self) -> bool {

@@ -265,7 +265,15 @@ fn overheard_encrypter(original: Box<dyn RecordEncrypter>) -> Box<dyn RecordEncr
 
 fn overheard_decrypter(original: Box<dyn RecordDecrypter>) -> Box<dyn RecordDecrypter> {
     match watched() {
-        Some(records) => Box::new(OverheardDecrypter { original, records }),
+        Some(records) => Box::new(OverheardDecrypter { original, records, ahead: false }),
+        None => original,
+    }
+}
+
+/// Overhears records that are opened before the engine opens them; those are then not heard again.
+pub(crate) fn overheard_ahead(original: Box<dyn RecordDecrypter>) -> Box<dyn RecordDecrypter> {
+    match watched() {
+        Some(records) => Box::new(OverheardDecrypter { original, records, ahead: true }),
         None => original,
     }
 }
@@ -302,6 +310,8 @@ impl RecordEncrypter for OverheardEncrypter {
 struct OverheardDecrypter {
     original: Box<dyn RecordDecrypter>,
     records: Arc<Records>,
+    /// Whether the engine will open the records again.
+    ahead: bool,
 }
 
 impl RecordDecrypter for OverheardDecrypter {
@@ -312,6 +322,11 @@ impl RecordDecrypter for OverheardDecrypter {
     ) -> Result<Record<&'a [u8]>, Error> {
         let length = record.payload.len();
         let decrypted = self.original.decrypt(record, seq);
+        if self.ahead {
+            self.records.note_ahead();
+        } else if self.records.was_ahead() {
+            return decrypted;
+        }
         let (kind, contents) = match &decrypted {
             Ok(plain) if plain.typ == ContentType::ApplicationData => {
                 if !self.records.take_data() {
