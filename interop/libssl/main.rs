@@ -78,6 +78,7 @@ programs! {
     keys
     hosts
     temporary_dh
+    early_data
     methods
     dup
     security

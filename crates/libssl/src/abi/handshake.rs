@@ -350,8 +350,8 @@ fn value(outcome: Outcome) -> c_int {
     }
 }
 
-/// Runs the handshake for a function of C.
-fn handshake(ssl: Handle<Ssl>, side: Option<Side>, function: &'static CStr) -> c_int {
+/// Runs the handshake for a function of C, on that side if none was chosen.
+pub(crate) fn handshake(ssl: Handle<Ssl>, side: Option<Side>, function: &'static CStr) -> c_int {
     let Some(ssl) = ssl.hold() else { return -1 };
     {
         let mut state = ssl.lock();
