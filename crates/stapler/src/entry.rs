@@ -191,9 +191,9 @@ impl Entry {
         self.statement.load()
     }
 
-    /// Offers a verified response: what is newer takes the place of what is older, but a staple that
-    /// holds stays while the new one's time is still to come, or while the responder says that it
-    /// does not know the certificate.
+    /// Offers a verified response: what is newer takes the place of what is older. One whose time is
+    /// still to come, by this clock, waits for it; and a staple that holds stays while the responder
+    /// says that it does not know the certificate.
     pub(crate) fn offer(&self, response: VerifiedResponse, now: UnixTime) -> Offered {
         let current = self.statement.load();
         if let Some(current) = current.as_ref().filter(|c| c.is_current(now) && now < c.expires()) {
@@ -202,30 +202,26 @@ impl Entry {
             if rank(&response) < rank(current) || same && rank(&response) == rank(current) {
                 return Offered::NotNewer;
             }
-            if is_staple(current, now) {
-                match response.status() {
-                    CertStatus::Unknown => return Offered::NotNewer,
-                    CertStatus::Good if begins(&response) > now => {
-                        self.state().upcoming = Some(Arc::new(response));
-                        return Offered::Upcoming;
-                    }
-                    _ => {}
-                }
+            if response.status() == CertStatus::Unknown && is_staple(current, now) {
+                return Offered::NotNewer;
             }
+        }
+        if response.status() == CertStatus::Good && begins(&response) > now {
+            self.state().upcoming = Some(Arc::new(response));
+            return Offered::Upcoming;
         }
         self.put(Some(Arc::new(response)));
         Offered::Published
     }
 
-    /// Puts the response whose time has come into the slot.
-    pub(crate) fn promote(&self, now: UnixTime) -> bool {
+    /// Puts the response whose time has come into the slot, if there is one, and returns it.
+    pub(crate) fn promote(&self, now: UnixTime) -> Option<Arc<VerifiedResponse>> {
         let mut state = self.state();
-        let due = state.upcoming.as_ref().is_some_and(|response| begins(response) <= now);
-        let Some(response) = state.upcoming.take_if(|_| due) else { return false };
+        let response = state.upcoming.take_if(|response| begins(response) <= now)?;
         state.alarmed = false;
         drop(state);
-        self.put(Some(response));
-        true
+        self.put(Some(Arc::clone(&response)));
+        Some(response)
     }
 
     /// Empties the slot.

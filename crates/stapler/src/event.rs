@@ -38,7 +38,8 @@ pub enum EventKind {
     Stapled {
         /// The response.
         response: Arc<VerifiedResponse>,
-        /// Where it came from: the responder's address, or `None` for the store.
+        /// The address of the responder that just gave it; `None` when it was there already: in the
+        /// store, or waiting for its time.
         responder: Option<Box<str>>,
     },
     /// An attempt failed with every responder; the staple that is there stays.
@@ -133,7 +134,7 @@ impl fmt::Display for EventKind {
                 write!(f, "a new staple, which holds until {}", Rfc3339(response.expires()))?;
                 match responder {
                     Some(url) => write!(f, ", from {url}"),
-                    None => f.write_str(", from the store"),
+                    None => Ok(()),
                 }
             }
             Self::Failed { reason, failures, next } => {

@@ -10,6 +10,7 @@ use certstatus::message::CertStatus;
 use certstatus::{Certificate, Error, Stage, VerifiedResponse};
 use tokio::time::Instant;
 
+use crate::StoreError;
 use crate::entry::{Entry, Offered, Origin, Source};
 use crate::event::EventKind;
 use crate::fetch::{self, AttemptError, Caching, HttpError, Query, Reply};
@@ -56,12 +57,10 @@ pub(crate) async fn load(shared: &Shared, entry: &Entry) -> bool {
     match verify_stored(shared, entry, &origin, &stored) {
         Ok(response) => {
             let now = shared.clock.now();
-            let response_shown = response.clone();
-            // What was saved before it was revoked is not here any more; what is unknown never was.
-            if entry.is_removed() || entry.offer(response, now) != Offered::Published {
+            if entry.is_removed() || entry.offer(response.clone(), now) != Offered::Published {
                 return false;
             }
-            let response = Arc::new(response_shown);
+            let response = Arc::new(response);
             shared.tell(entry, EventKind::Stapled { response, responder: None });
             true
         }
@@ -96,7 +95,7 @@ async fn set_aside(shared: &Shared, entry: &Entry, error: &Error) {
     }
 }
 
-pub(crate) fn store_failed(shared: &Shared, entry: &Entry, error: &crate::StoreError) {
+fn store_failed(shared: &Shared, entry: &Entry, error: &StoreError) {
     shared.tell(entry, EventKind::StoreFailed { reason: error.to_string().into() });
 }
 
@@ -202,10 +201,8 @@ async fn publish(
         return Asked::Answered { status, offered: Offered::NotNewer, caching };
     }
     let offered = entry.offer(response.clone(), now);
-    if offered != Offered::NotNewer {
-        keep(shared, entry, &response).await;
-    }
     if offered == Offered::Published {
+        keep(shared, entry, &response).await;
         let response = Arc::new(response);
         let kind = match status {
             CertStatus::Good => EventKind::Stapled { response, responder: Some(url.into()) },
@@ -217,9 +214,28 @@ async fn publish(
     Asked::Answered { status, offered, caching }
 }
 
+/// Drops what the store has of a certificate that has expired or been removed, unless there is a new
+/// staple by now.
+pub(crate) async fn forget(shared: &Shared, entry: &Entry) {
+    let newest = || {
+        let entry = shared.index.pin().get(&entry.id).map(Arc::clone);
+        entry.and_then(|entry| entry.statement().as_ref().map(Arc::clone))
+    };
+    if newest().is_some() {
+        return;
+    }
+    if let Err(error) = shared.store.remove(&entry.id).await {
+        store_failed(shared, entry, &error);
+    }
+    // One that has come in this very moment was saved before that, perhaps.
+    if let Some(response) = newest() {
+        keep(shared, entry, &response).await;
+    }
+}
+
 /// Puts a response into the store, or drops the one there: what lies in the store may be read by a
 /// server that staples whatever it finds.
-async fn keep(shared: &Shared, entry: &Entry, response: &VerifiedResponse) {
+pub(crate) async fn keep(shared: &Shared, entry: &Entry, response: &VerifiedResponse) {
     let kept = if response.status() == CertStatus::Good || shared.any_status {
         shared.store.save(&entry.id, response).await
     } else {

@@ -80,7 +80,8 @@ struct Job {
 /// What a job found.
 #[derive(Debug)]
 enum Done {
-    Loaded,
+    /// Whether the store had something new.
+    Loaded(bool),
     Asked(Asked),
     /// Housekeeping in the store, which changes nothing here.
     Tidied,
@@ -183,7 +184,14 @@ impl Worker {
             tracing::warn!("the clock was set back: every refresh is planned anew");
             let entries: Vec<_> = self.shared.index.pin().values().map(Arc::clone).collect();
             for entry in entries {
-                if entry.state().phase == Phase::Idle {
+                let mut state = entry.state();
+                if state.phase == Phase::Resting && !state.source.responders().is_empty() {
+                    // It had expired by a clock that was wrong.
+                    state.phase = Phase::Idle;
+                }
+                let idle = state.phase == Phase::Idle;
+                drop(state);
+                if idle {
                     self.plan(&entry, now);
                 }
             }
@@ -200,12 +208,7 @@ impl Worker {
                 }
             }
             Command::Remove(entry) => {
-                let shared = Arc::clone(&self.shared);
-                self.tidy(entry, move |entry| async move {
-                    if let Err(error) = shared.store.remove(&entry.id).await {
-                        job::store_failed(&shared, &entry, &error);
-                    }
-                });
+                self.tidy(entry, |shared, entry| async move { job::forget(&shared, &entry).await });
             }
             Command::ShutDown => {}
         }
@@ -231,19 +234,18 @@ impl Worker {
             }
             self.loads += 1;
             let (shared, of) = (Arc::clone(&self.shared), Arc::clone(&entry));
-            let handle = self.jobs.spawn(async move {
-                job::load(&shared, &of).await;
-                Done::Loaded
-            });
+            let handle =
+                self.jobs.spawn(async move { Done::Loaded(job::load(&shared, &of).await) });
             self.running.insert(handle.id(), Job { entry, gate: None });
         }
     }
 
-    fn tidy<F>(&mut self, entry: Arc<Entry>, act: impl FnOnce(Arc<Entry>) -> F)
+    /// Has something done in the store that nothing else depends on.
+    fn tidy<F>(&mut self, entry: Arc<Entry>, act: impl FnOnce(Arc<Shared>, Arc<Entry>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let act = act(entry);
+        let act = act(Arc::clone(&self.shared), entry);
         self.jobs.spawn(async move {
             act.await;
             Done::Tidied
@@ -256,7 +258,7 @@ impl Worker {
         let now = self.shared.clock.now();
         let Some(gate) = gate else {
             self.loads = self.loads.saturating_sub(1);
-            self.loaded(&entry, now);
+            self.loaded(&entry, matches!(done, Some(Done::Loaded(true))), now);
             return;
         };
         let asked = match done {
@@ -291,7 +293,10 @@ impl Worker {
     }
 
     /// The store was looked into.
-    fn loaded(&mut self, entry: &Arc<Entry>, now: UnixTime) {
+    fn loaded(&mut self, entry: &Arc<Entry>, anew: bool, now: UnixTime) {
+        if anew {
+            self.taken_over(entry);
+        }
         let responders = !entry.state().source.responders().is_empty();
         if !responders || now > entry.not_after {
             entry.state().phase = Phase::Resting;
@@ -325,12 +330,7 @@ impl Worker {
                     entry.state().fresh_until = Some(later(now, fresh_for));
                 }
             }
-            Asked::TakenOver => {
-                let mut state = entry.state();
-                (state.etag, state.fresh_until, state.alarmed) = (None, None, false);
-                // Nobody was asked: the plan goes by the life of what was taken over alone.
-                (state.attempted, state.failures, state.error) = (None, 0, None);
-            }
+            Asked::TakenOver => self.taken_over(entry),
             Asked::LeftToOthers(retry) => {
                 let mut state = entry.state();
                 state.phase = Phase::Idle;
@@ -376,6 +376,13 @@ impl Worker {
         }
     }
 
+    /// A staple has come from the store. Nobody was asked: the plan goes by its life alone.
+    fn taken_over(&mut self, entry: &Arc<Entry>) {
+        let mut state = entry.state();
+        (state.etag, state.fresh_until, state.alarmed) = (None, None, false);
+        (state.attempted, state.failures, state.error) = (None, 0, None);
+    }
+
     fn succeeded(&mut self, entry: &Arc<Entry>, now: UnixTime) {
         let mut state = entry.state();
         state.attempted = Some(now);
@@ -419,6 +426,7 @@ impl Worker {
         drop(state);
         self.hold_lease(entry, next, now);
         self.shared.tell(entry, EventKind::Failed { reason, failures, next });
+        self.check_end(entry, now);
     }
 
     /// Plans the next attempt.
@@ -466,7 +474,14 @@ impl Worker {
 
     /// The time of a certificate has come, for whatever reason.
     fn look_at(&mut self, entry: &Arc<Entry>, now: UnixTime) {
-        entry.promote(now);
+        if let Some(response) = entry.promote(now) {
+            let (kept, kind) =
+                (Arc::clone(&response), EventKind::Stapled { response, responder: None });
+            self.shared.tell(entry, kind);
+            self.tidy(Arc::clone(entry), move |shared, entry| async move {
+                job::keep(&shared, &entry, &kept).await;
+            });
+        }
         self.check_end(entry, now);
         let state = entry.state();
         let (phase, due) = (state.phase, state.next <= now);
@@ -492,22 +507,16 @@ impl Worker {
                 self.shared.tell(entry, EventKind::Expired { expired: expires });
             }
             // A server that reads the store would staple it all the same.
-            let shared = Arc::clone(&self.shared);
-            self.tidy(Arc::clone(entry), move |entry| async move {
-                // Unless a new one has come meanwhile.
-                if entry.statement().is_none()
-                    && let Err(error) = shared.store.remove(&entry.id).await
-                {
-                    job::store_failed(&shared, &entry, &error);
-                }
+            self.tidy(Arc::clone(entry), |shared, entry| async move {
+                job::forget(&shared, &entry).await;
             });
-        } else if good && risk_begins(statement) <= now && !entry.state().alarmed {
-            entry.state().alarmed = true;
+        } else if good && risk_begins(statement) <= now {
+            let mut state = entry.state();
             // While the first answer after a long time is on its way, nothing has failed.
-            let state = entry.state();
             let failing = state.failures > 0 || state.phase == Phase::Waiting;
-            drop(state);
-            if failing {
+            if failing && !state.alarmed {
+                state.alarmed = true;
+                drop(state);
                 self.shared.tell(entry, EventKind::RunningOut { expires });
             }
         }
@@ -596,8 +605,7 @@ impl Worker {
     /// Gives the lease back: others may ask when they are due.
     fn release(&mut self, entry: &Arc<Entry>) {
         if self.shared.store.is_shared() {
-            let shared = Arc::clone(&self.shared);
-            self.tidy(Arc::clone(entry), move |entry| async move {
+            self.tidy(Arc::clone(entry), |shared, entry| async move {
                 // A lease that cannot be given back ends by itself.
                 let _ = shared.store.release(&entry.id).await;
             });
@@ -608,8 +616,7 @@ impl Worker {
     fn hold_lease(&mut self, entry: &Arc<Entry>, next: UnixTime, now: UnixTime) {
         if self.shared.store.is_shared() {
             let pause = pause_of_others(next, now);
-            let shared = Arc::clone(&self.shared);
-            self.tidy(Arc::clone(entry), move |entry| async move {
+            self.tidy(Arc::clone(entry), move |shared, entry| async move {
                 let _ = shared.store.renew(&entry.id, pause).await;
             });
         }

@@ -1,7 +1,15 @@
 //! The stapler against the lab: what it staples, when it asks, and what it survives.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
+mod clocks;
 mod imc2018;
 mod life;
 mod responders;
+mod stores;
 mod support;

@@ -1,11 +1,12 @@
 //! What the modules share: a lab whose clock follows tokio's, and a network that is a function call.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use certstatus::message::CertStatus;
 use certstatus::time::unix;
-use certstatus::{Certificate, Issuer, Verifier};
+use certstatus::{Certificate, Issuer, VerifiedResponse, Verifier};
 use certstatus_lab::{Fault, Lab, LabBuilder, Leaf};
 use certstatus_stapler::fetch::{Answer, Caching, Content, HttpError, Method, Question, Transport};
 use certstatus_stapler::{
@@ -39,6 +40,8 @@ pub(crate) struct Net {
     in_flight: Arc<AtomicUsize>,
     most_in_flight: Arc<AtomicUsize>,
     delay: Duration,
+    /// How many seconds the responder's clock is ahead.
+    offset: Arc<AtomicU64>,
 }
 
 impl Net {
@@ -57,11 +60,17 @@ impl Net {
             in_flight: Arc::default(),
             most_in_flight: Arc::default(),
             delay: Duration::from_millis(50),
+            offset: Arc::default(),
         }
     }
 
     pub(crate) fn set_fault(&self, fault: Option<Fault>) {
         *self.fault.lock().unwrap() = fault;
+    }
+
+    /// Sets the responder's clock so many seconds ahead.
+    pub(crate) fn set_offset(&self, seconds: u64) {
+        self.offset.store(seconds, Ordering::SeqCst);
     }
 
     /// How many requests the responder has had.
@@ -96,7 +105,8 @@ impl Net {
     }
 
     fn answer(&self, question: &Question<'_>) -> Result<Vec<u8>, HttpError> {
-        self.lab.set_now(self.now());
+        let offset = self.offset.load(Ordering::SeqCst);
+        self.lab.set_now(unix(self.now().as_secs() + offset));
         let url = question.responder.to_owned();
         let fault = *self.fault.lock().unwrap();
         let status =
@@ -154,14 +164,55 @@ pub(crate) async fn add(stapler: &Stapler, leaf: &Leaf) -> StapleHandle {
 /// Whether a client without any tolerance accepts what the handle gives now; `None` when it gives
 /// nothing.
 pub(crate) fn strict_client(handle: &StapleHandle, leaf: &Leaf, now: UnixTime) -> Option<bool> {
-    let staple = handle.current()?;
-    let certificate = Certificate::parse(leaf.certificate()).unwrap();
-    let issuer = Certificate::parse(leaf.issuer()).unwrap();
+    Some(Strict::default().accepts(&*handle.current()?.shared_der(), leaf, now))
+}
+
+/// A client without any tolerance. It remembers the signature that it verified last.
+#[derive(Debug, Default)]
+pub(crate) struct Strict {
+    last: Option<VerifiedResponse>,
+}
+
+impl Strict {
+    /// What it makes of what the handle gives now; `None` when that is nothing.
+    pub(crate) fn sees(
+        &mut self,
+        handle: &StapleHandle,
+        leaf: &Leaf,
+        now: UnixTime,
+    ) -> Option<bool> {
+        Some(self.accepts(handle.current()?.der(), leaf, now))
+    }
+
+    fn accepts(&mut self, staple: &[u8], leaf: &Leaf, now: UnixTime) -> bool {
+        if self.last.as_ref().is_none_or(|last| last.der() != staple) {
+            self.last = verify(staple, leaf, now);
+        }
+        // Verified without skew, a response is current exactly while such a client accepts it.
+        let good = |r: &VerifiedResponse| r.status() == CertStatus::Good;
+        self.last.as_ref().is_some_and(|last| last.is_current(now) && good(last))
+    }
+}
+
+/// Verifies without any tolerance.
+pub(crate) fn verify(staple: &[u8], leaf: &Leaf, now: UnixTime) -> Option<VerifiedResponse> {
+    verify_der(staple, leaf.certificate(), leaf.issuer(), now)
+}
+
+/// The same, from the DER of certificate and issuer.
+pub(crate) fn verify_der(
+    staple: &[u8],
+    certificate: &[u8],
+    issuer: &[u8],
+    now: UnixTime,
+) -> Option<VerifiedResponse> {
+    let certificate = Certificate::parse(certificate).unwrap();
+    let issuer = Certificate::parse(issuer).unwrap();
     let strict = certstatus::Policy::default().require_always().tolerate_skew(Duration::ZERO);
-    let verified = Verifier::new(provider().signature_verification_algorithms.all)
+    Verifier::new(provider().signature_verification_algorithms.all)
         .freshness(strict.freshness())
-        .verify(staple.der(), &certificate, &Issuer::from_certificate(&issuer), now);
-    Some(verified.is_ok_and(|verified| verified.status() == certstatus::message::CertStatus::Good))
+        .verify(staple, &certificate, &Issuer::from_certificate(&issuer), now)
+        .ok()
 }
 
 /// What was told of, by name.
