@@ -6,12 +6,20 @@ use certstatus::VerifiedResponse;
 use certstatus_rustls::StapleSource;
 use rustls::sign::CertifiedKey;
 
-use crate::{Fingerprint, Stapler};
+use crate::{Fingerprint, StapleHandle, Stapler};
 
-/// The certificate of the key is looked up by its fingerprint, without a lock; that takes about a
-/// microsecond, as long as SHA-256 over a certificate.
+/// For servers of several certificates. The one of the key is looked up by its fingerprint, without
+/// a lock; that takes about a microsecond, as long as SHA-256 over a certificate.
 impl StapleSource for Stapler {
     fn staple(&self, key: &CertifiedKey) -> Option<Arc<VerifiedResponse>> {
         self.handle(&Fingerprint::of(key.cert.first()?))?.current()
+    }
+}
+
+/// For servers of one certificate: nothing is looked up. A response for another one than the key's is
+/// not stapled; the resolver compares them, once for a response.
+impl StapleSource for StapleHandle {
+    fn staple(&self, _: &CertifiedKey) -> Option<Arc<VerifiedResponse>> {
+        self.current()
     }
 }

@@ -18,7 +18,7 @@ struct Jumping {
 
 impl Clock for Jumping {
     fn now(&self) -> UnixTime {
-        unix(self.net.now().as_secs().strict_add_signed(self.off.load(Ordering::SeqCst)))
+        unix(self.net.now().as_secs().saturating_add_signed(self.off.load(Ordering::SeqCst)))
     }
 }
 

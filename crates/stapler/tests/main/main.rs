@@ -8,8 +8,10 @@
 )]
 
 mod clocks;
+mod counted;
 mod imc2018;
 mod life;
 mod responders;
 mod stores;
 mod support;
+mod tls;

@@ -164,7 +164,7 @@ pub(crate) async fn add(stapler: &Stapler, leaf: &Leaf) -> StapleHandle {
 /// Whether a client without any tolerance accepts what the handle gives now; `None` when it gives
 /// nothing.
 pub(crate) fn strict_client(handle: &StapleHandle, leaf: &Leaf, now: UnixTime) -> Option<bool> {
-    Some(Strict::default().accepts(&*handle.current()?.shared_der(), leaf, now))
+    Some(Strict::default().accepts(handle.current()?.der(), leaf, now))
 }
 
 /// A client without any tolerance. It remembers the signature that it verified last.
