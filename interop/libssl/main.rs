@@ -84,6 +84,7 @@ programs! {
     security
     chain_checks
     hellos
+    absences
 }
 
 /// The program that does what OpenSSL leaves undefined. It says nothing, and is to survive.

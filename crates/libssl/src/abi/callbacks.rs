@@ -74,6 +74,8 @@ pub(crate) struct Callbacks {
     /// None for the default one.
     pub(crate) security: Option<SecurityCb>,
     pub(crate) security_data: Opaque,
+    /// Of a callback that cannot be set: `SSL_CTX_set_record_padding_callback(3)`.
+    pub(crate) padding_arg: Opaque,
     pub(crate) info: Option<InfoCb>,
     pub(crate) msg: Option<MsgCb>,
     pub(crate) msg_arg: Opaque,

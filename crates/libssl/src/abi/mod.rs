@@ -25,6 +25,7 @@ pub(crate) mod connection;
 pub(crate) mod context;
 pub(crate) mod copy;
 pub(crate) mod ctrl;
+pub(crate) mod declined;
 pub(crate) mod default_trust;
 pub(crate) mod early_data;
 pub(crate) mod exchanged;

@@ -2,14 +2,13 @@
 //! `SSL_CTX_set_max_send_fragment(3)`, `SSL_CTX_set_max_cert_list(3)`, the counts of
 //! renegotiations.
 
-use std::ffi::{CStr, c_int, c_long, c_void};
+use std::ffi::{c_int, c_long, c_void};
 
 use crate::abi::arguments::{Handle, int, long};
 use crate::abi::context::HasSettings;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::core::preferences::Preferences;
-use crate::sys::error;
 
 /// Sets what `set` sets; whether it was valid.
 fn preference(object: &impl HasSettings, set: impl FnOnce(&mut Preferences) -> bool) -> c_long {
@@ -62,22 +61,13 @@ pub(crate) fn renegotiations(_: &Ssl, _: c_long, _: *mut c_void) -> c_long {
     0
 }
 
-/// Authentication after the handshake is off, and cannot be turned on.
-fn post_handshake_auth(value: c_int, function: &'static CStr) {
-    if value != 0 {
-        let why = "post-handshake authentication is not in the TLS engine";
-        error::raise(function, error::UNSUPPORTED, Some(why));
-    }
-}
-
 exported! {
-    fn SSL_CTX_set_post_handshake_auth(_ctx: Handle<Ctx>, value: c_int) -> () => (), {
-        post_handshake_auth(value, c"SSL_CTX_set_post_handshake_auth");
-    }
+    /// A client permits by this that a server asks for its certificate later (RFC 8446, 4.6.2). The
+    /// engine does not offer it, and such a server has to do without; programs permit it by default.
+    fn SSL_CTX_set_post_handshake_auth(_ctx: Handle<Ctx>, _permitted: c_int) -> () => (), {}
 
-    fn SSL_set_post_handshake_auth(_ssl: Handle<Ssl>, value: c_int) -> () => (), {
-        post_handshake_auth(value, c"SSL_set_post_handshake_auth");
-    }
+    /// As for contexts.
+    fn SSL_set_post_handshake_auth(_ssl: Handle<Ssl>, _permitted: c_int) -> () => (), {}
 
     /// Nothing shows the size of a buffer; here buffers are as large as what is in them.
     fn SSL_CTX_set_default_read_buffer_len(_ctx: Handle<Ctx>, _length: usize) -> () => (), {}
