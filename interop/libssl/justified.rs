@@ -34,6 +34,9 @@ const END_OF_DATA: &str = "no alert says that data has ended once there are keys
 /// The ChangeCipherSpec of a TLS 1.3 client means nothing to anyone.
 const EARLY_CCS: &str = "the engine's client has sent its ChangeCipherSpec before it verifies";
 
+/// Renegotiation is not in TLS 1.3, and its signal (RFC 5746, 3.3) is not needed there.
+const NO_SIGNAL: &str = "the engine's client sends the signal only when it speaks TLS 1.2 too";
+
 /// OpenSSL answers a KeyUpdate when it writes next.
 const UPDATE_AT_ONCE: &str = "a KeyUpdate is answered as soon as it is read";
 
@@ -116,6 +119,27 @@ macro_rules! too_large_with_certificates {
                 "server: error: SSL routines: tlsv1 alert decode error (1050): SSL alert number 50",
             ],
             reason: MESSAGE,
+        }
+    };
+}
+
+/// What a server of TLS 1.3 says of renegotiation at some time.
+macro_rules! no_signal {
+    ($when:literal) => {
+        Difference {
+            program: "extensions",
+            cases: "TLSv1.3, what the hellos agree on",
+            theirs: &[concat!(
+                "server, ",
+                $when,
+                ": client's version 0303, secure renegotiation 1, extended master secret 0, flags 0"
+            )],
+            ours: &[concat!(
+                "server, ",
+                $when,
+                ": client's version 0303, secure renegotiation 0, extended master secret 0, flags 0"
+            )],
+            reason: NO_SIGNAL,
         }
     };
 }
@@ -260,6 +284,8 @@ const TABLE: &[Difference] = &[
         ],
         reason: UPDATE_AT_ONCE,
     },
+    no_signal!("after"),
+    no_signal!("resumed"),
     taken!("TLSv1.2, size 16384", "16384 bytes, first 00, last ff, sum 61c02000"),
     taken!("TLSv1.2, size 16385", "16385 bytes, first 00, last 00, sum d643e000"),
     taken!("TLSv1.2, size 32768", "32768 bytes, first 00, last ff, sum c3804000"),

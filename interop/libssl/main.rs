@@ -69,6 +69,7 @@ programs! {
     negotiation
     messages
     steps
+    extensions
     ciphers
     conf
     client_ca

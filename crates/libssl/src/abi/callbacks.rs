@@ -37,6 +37,10 @@ pub(crate) type InfoCb = unsafe extern "C" fn(Handle<Ssl>, c_int, c_int);
 /// `void (*)(int, int, int, const void *, size_t, SSL *, void *)`: `SSL_CTX_set_msg_callback(3)`.
 pub(crate) type MsgCb =
     unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, usize, Handle<Ssl>, *mut c_void);
+/// `void (*)(SSL *, int, int, const unsigned char *, int, void *)`:
+/// `SSL_set_tlsext_debug_callback`.
+pub(crate) type ExtensionCb =
+    unsafe extern "C" fn(Handle<Ssl>, c_int, c_int, *const c_uchar, c_int, *mut c_void);
 /// `SSL_CTX_keylog_cb_func`: `SSL_CTX_set_keylog_callback(3)`.
 pub(crate) type KeylogCb = unsafe extern "C" fn(Handle<Ssl>, *const c_char);
 /// `int (*)(const SSL *, const SSL_CTX *, int, int, int, void *, void *)`:
@@ -79,6 +83,9 @@ pub(crate) struct Callbacks {
     pub(crate) info: Option<InfoCb>,
     pub(crate) msg: Option<MsgCb>,
     pub(crate) msg_arg: Opaque,
+    /// Of connections only.
+    pub(crate) extension: Option<ExtensionCb>,
+    pub(crate) extension_arg: Opaque,
     pub(crate) passwd: ffi::pem_password_cb,
     pub(crate) passwd_arg: Opaque,
 }

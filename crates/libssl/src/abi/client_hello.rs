@@ -15,6 +15,17 @@ const KNOWN: [u16; 26] = [
     42, 47, 21, 41,
 ];
 
+/// Whether OpenSSL 3.0 knows the extension.
+pub(crate) fn is_known(kind: u16) -> bool {
+    KNOWN.contains(&kind)
+}
+
+/// The extensions that OpenSSL 3.0 deals with itself, so that programs cannot add their own.
+const INTERNAL: [c_uint; 24] = [
+    0, 1, 5, 10, 11, 12, 13, 14, 16, 18, 21, 22, 23, 35, 41, 42, 43, 44, 45, 47, 49, 51, 13172,
+    0xFF01,
+];
+
 /// Reads the hello, while its callback runs. What `read` returns may point into the hello, which
 /// stays in the connection until the callback is over.
 fn with<T>(ssl: Handle<Ssl>, read: impl FnOnce(&ClientHello) -> T) -> Option<T> {
@@ -49,6 +60,10 @@ fn numbers(numbers: &[c_int]) -> *mut c_int {
 }
 
 exported! {
+    fn SSL_extension_supported(kind: c_uint) -> c_int => 0, {
+        int(INTERNAL.contains(&kind))
+    }
+
     /// A hello in the format of SSL 2 is not read at all.
     fn SSL_client_hello_isv2(_ssl: Handle<Ssl>) -> c_int => 0, { 0 }
 

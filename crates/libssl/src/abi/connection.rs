@@ -284,4 +284,5 @@ pub(crate) fn start_anew(state: &mut SslState) {
     state.write = WriteProgress::default();
     state.key_update = None;
     state.alpn_selected = None;
+    (state.steps, state.hand_state, state.hand_failed) = Default::default();
 }

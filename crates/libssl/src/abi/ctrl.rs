@@ -8,14 +8,14 @@
 use std::ffi::{c_int, c_long, c_void};
 
 use crate::abi::arguments::Handle;
-use crate::abi::callbacks::{MsgCb, ServernameCb, StatusCb};
+use crate::abi::callbacks::{ExtensionCb, MsgCb, ServernameCb, StatusCb};
 use crate::abi::certificate::chains;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::ticket_keys::{self, TicketKeyCb};
 use crate::abi::{
-    absent, client_certificate, conf, context, exchanged, groups, handshake, messages, preferences,
-    session_cache, session_use, signatures, status, temporary_dh,
+    absent, client_certificate, conf, context, exchanged, groups, handshake, info, messages,
+    preferences, session_cache, session_use, signatures, status, temporary_dh,
 };
 use crate::sys::error;
 use crate::sys::ticket_cipher::MacKind;
@@ -50,6 +50,7 @@ static COMMANDS: &[Command] = &[
     ssl(10, preferences::renegotiations),
     ssl(11, preferences::renegotiations),
     ssl(12, preferences::renegotiations),
+    ssl(13, info::flags),
     ctx(14, chains::add_extra_chain),
     both(16, messages::set_argument, messages::set_context_argument),
     ctx(20, session_cache::number),
@@ -86,7 +87,8 @@ static COMMANDS: &[Command] = &[
     ssl(69, status::set_ids),
     ssl(70, status::response),
     ssl(71, status::set_response),
-    ssl(76, absent::not_shown),
+    ssl(57, messages::set_extension_argument),
+    ssl(76, info::secure_renegotiation),
     both(78, context::clear_mode, context::clear_mode),
     ctx(82, chains::extra_chain),
     ctx(83, chains::clear_extra_chain),
@@ -132,6 +134,7 @@ static COMMANDS: &[Command] = &[
 const SET_TMP_DH_CB: c_int = 6;
 const SET_MSG_CB: c_int = 15;
 const SET_SERVERNAME_CB: c_int = 53;
+const SET_EXTENSION_CB: c_int = 56;
 const SET_STATUS_CB: c_int = 63;
 const SET_TICKET_KEY_CB: c_int = 72;
 
@@ -185,6 +188,11 @@ exported! {
                 // SAFETY: with this command the program passes a function of this type.
                 let callback: Option<MsgCb> = unsafe { std::mem::transmute(callback) };
                 messages::set(ssl, callback)
+            }
+            SET_EXTENSION_CB => {
+                // SAFETY: as above.
+                let callback: Option<ExtensionCb> = unsafe { std::mem::transmute(callback) };
+                messages::set_extension_callback(ssl, callback)
             }
             _ => refuse(c"SSL_callback_ctrl", number, false),
         }
@@ -245,8 +253,8 @@ mod tests {
         let exports: Exports = toml::from_str(include_str!("../../exports.toml")).unwrap();
         for (name, row) in &exports.ctrl {
             let answered = match row.number {
-                SET_MSG_CB | SET_STATUS_CB | SET_SERVERNAME_CB | SET_TICKET_KEY_CB
-                | SET_TMP_DH_CB => true,
+                SET_MSG_CB | SET_EXTENSION_CB | SET_STATUS_CB | SET_SERVERNAME_CB
+                | SET_TICKET_KEY_CB | SET_TMP_DH_CB => true,
                 number => find(number).is_some_and(|command| match row.on.as_str() {
                     "ssl" => command.ssl.is_some(),
                     "ctx" => command.ctx.is_some(),

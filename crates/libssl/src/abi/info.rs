@@ -1,14 +1,14 @@
 //! What programs ask about a connection: version, state, names. `SSL_get_version(3)`,
 //! `SSL_get_servername`, `SSL_in_init(3)`.
 
-use std::ffi::{c_char, c_int, c_uchar, c_uint};
+use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_void};
 
-use crate::abi::arguments::{Handle, Out, int, uint};
+use crate::abi::arguments::{Handle, Out, int, long, uint};
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ssl, SslState};
 use crate::core::names;
-use crate::core::settings::TLS1_3;
+use crate::core::settings::{TLS1_2, TLS1_3};
 
 /// `TLSEXT_NAMETYPE_host_name`.
 const HOST_NAME: c_int = 0;
@@ -25,7 +25,42 @@ pub(crate) fn version(state: &SslState) -> c_int {
     state.connection.version().or_else(offered).unwrap_or_else(of_method)
 }
 
+/// `SSL_CTRL_GET_RI_SUPPORT`: whether the peer knows secure renegotiation (RFC 5746).
+pub(crate) fn secure_renegotiation(ssl: &Ssl, _: c_long, _: *mut c_void) -> c_long {
+    long(ssl.lock().connection.agreed().secure_renegotiation)
+}
+
+/// `SSL_CTRL_GET_FLAGS`: of OpenSSL's flags of a connection, the one that this engine's can have.
+pub(crate) fn flags(ssl: &Ssl, _: c_long, _: *mut c_void) -> c_long {
+    /// `TLS1_FLAGS_RECEIVED_EXTMS`.
+    const RECEIVED_EXTMS: c_long = 0x200;
+    match ssl.lock().connection.agreed().extended_master_secret {
+        true => RECEIVED_EXTMS,
+        false => 0,
+    }
+}
+
+/// The version in the ClientHello itself, which is never more than TLS 1.2 (RFC 8446, 4.1.2).
+/// Before it was sent, what OpenSSL has of the method.
+fn client_version(state: &SslState) -> c_int {
+    /// `TLS_ANY_VERSION`.
+    const ANY: c_int = 0x10000;
+    let of_method = match state.settings.fixed_version {
+        0 => ANY,
+        fixed => fixed,
+    };
+    match state.side {
+        Some(Side::Client) if state.connection.is_started() => TLS1_2,
+        Some(Side::Client) => of_method,
+        _ => state.connection.offered().map_or(of_method, |hello| hello.legacy_version.into()),
+    }
+}
+
 exported! {
+    fn SSL_client_version(ssl: Handle<Ssl>) -> c_int => 0, {
+        ssl.get().map_or(0, |ssl| client_version(&ssl.lock()))
+    }
+
     fn SSL_version(ssl: Handle<Ssl>) -> c_int => 0, {
         ssl.get().map_or(0, |ssl| version(&ssl.lock()))
     }

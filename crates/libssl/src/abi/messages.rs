@@ -1,5 +1,6 @@
-//! Showing a program what passes on a connection: `SSL_CTX_set_msg_callback(3)`, and with it the
-//! steps of the handshake for the information callback of [`super::notify`].
+//! Showing a program what passes on a connection: `SSL_CTX_set_msg_callback(3)`,
+//! `SSL_set_tlsext_debug_callback`, and with it the steps of the handshake for the information
+//! callback of [`super::notify`].
 //!
 //! A connection is watched when a callback that needs it is there as its handshake starts; one that
 //! is not watched has nothing to do here.
@@ -9,14 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::abi::arguments::{Handle, Opaque};
-use crate::abi::callbacks::{Callbacks, MsgCb};
+use crate::abi::callbacks::{Callbacks, ExtensionCb, MsgCb};
+use crate::abi::client_hello;
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::notify;
 use crate::abi::objects::{ClientStage, Ctx, Ssl, SslState, Want};
 use crate::core::settings::TLS1_3;
 use crate::core::wire::steps::{Heard, Steps};
-use crate::core::wire::{Content, Event};
+use crate::core::wire::{Content, Event, extensions};
 
 /// The type of a Certificate message.
 const CERTIFICATE: u8 = 11;
@@ -25,7 +27,8 @@ const CERTIFICATE: u8 = 11;
 pub(crate) fn start(ssl: &Ssl, state: &mut SslState) {
     let of_context = state.ctx.lock().callbacks.info;
     let whole = state.callbacks.msg.is_some();
-    if !whole && state.callbacks.info.or(of_context).is_none() {
+    let messages = state.callbacks.info.or(of_context).is_some();
+    if !whole && !messages && state.callbacks.extension.is_none() {
         return;
     }
     let server = state.side == Some(Side::Server);
@@ -61,7 +64,7 @@ fn show_until(ssl: &Arc<Ssl>, last: impl Fn(&Event) -> bool) {
         return;
     }
     loop {
-        let (event, passed, callbacks) = {
+        let (event, passed, callbacks, tls13) = {
             let mut state = ssl.lock();
             // What comes after the callback that a client waits for is not shown before it.
             if state.client_stage >= ClientStage::Verified && state.want == Want::X509Lookup {
@@ -73,10 +76,11 @@ fn show_until(ssl: &Arc<Ssl>, last: impl Fn(&Event) -> bool) {
                 steps.choose(tls13);
                 steps.pass(&event)
             });
-            (event, passed.unwrap_or_default(), state.callbacks)
+            (event, passed.unwrap_or_default(), state.callbacks, tls13)
         };
         hear(ssl, &passed.before);
         tell(ssl, &event, &callbacks);
+        tell_extensions(ssl, &event, &callbacks, tls13);
         hear(ssl, &passed.after);
         if last(&event) {
             return;
@@ -147,6 +151,43 @@ fn tell(ssl: &Arc<Ssl>, event: &Event, callbacks: &Callbacks) {
             callbacks.msg_arg.0,
         );
     }
+}
+
+/// Tells of the extensions in a message of the peer's that OpenSSL knows.
+fn tell_extensions(ssl: &Arc<Ssl>, event: &Event, callbacks: &Callbacks, tls13: bool) {
+    let Some(callback) = callbacks.extension else { return };
+    if event.sent || event.message().is_none() {
+        return;
+    }
+    let client = ssl.lock().side == Some(Side::Client);
+    let known = |(kind, _): &(u16, Vec<u8>)| client_hello::is_known(*kind);
+    for (kind, contents) in extensions::in_message(&event.bytes, tls13).iter().filter(|e| known(e))
+    {
+        // SAFETY: the program has set this function for this purpose, with its argument; the
+        // contents live for the call.
+        unsafe {
+            callback(
+                Handle::borrowed(ssl),
+                c_int::from(client),
+                c_int::from(*kind),
+                contents.as_ptr(),
+                c_int::try_from(contents.len()).unwrap_or(c_int::MAX),
+                callbacks.extension_arg.0,
+            );
+        }
+    }
+}
+
+/// `SSL_CTRL_SET_TLSEXT_DEBUG_CB`.
+pub(crate) fn set_extension_callback(ssl: &Ssl, callback: Option<ExtensionCb>) -> c_long {
+    ssl.lock().callbacks.extension = callback;
+    1
+}
+
+/// `SSL_CTRL_SET_TLSEXT_DEBUG_ARG`.
+pub(crate) fn set_extension_argument(ssl: &Ssl, _: c_long, argument: *mut c_void) -> c_long {
+    ssl.lock().callbacks.extension_arg = Opaque(argument);
+    1
 }
 
 /// `SSL_CTRL_SET_MSG_CALLBACK_ARG` on a connection.

@@ -333,7 +333,7 @@ fn facts(state: &SslState) -> Session {
         suite: state.connection.suite().unwrap_or_default(),
         chain: state.peer.iter().map(|peer| peer.to_der()).collect(),
         alpn: alpn.map(|alpn| alpn.as_ref().to_vec()).unwrap_or_default(),
-        flags: match state.connection.extends_master_secret() {
+        flags: match state.connection.agreed().extended_master_secret {
             true => FLAG_EXTENDED_MASTER_SECRET,
             false => 0,
         },

@@ -16,9 +16,7 @@ use rustls::split::SplitConnection;
 use rustls::{ClientConfig, NeedsInput, Tcp, TlsInputBuffer, VerifyPeerIdentity};
 
 use super::buffer::Input;
-use super::client_hello::{
-    server_alpn, server_extends_master_secret, server_random, server_speaks_tls13,
-};
+use super::client_hello::{Agreed, server_agrees, server_alpn, server_random, server_speaks_tls13};
 use super::connection::Presented;
 use super::credentials::{ClientCredentials, Credential, Shown};
 use super::failure::{Failure, alert};
@@ -36,8 +34,8 @@ pub(crate) struct Client {
     sessions: Arc<ConnectionSessions>,
     /// The server's random, once its ServerHello is here.
     pub(crate) random: Option<[u8; 32]>,
-    /// Whether that agrees to an extended master secret (RFC 7627).
-    pub(crate) extended_master_secret: bool,
+    /// What its ServerHello agrees to.
+    pub(crate) agreed: Agreed,
     /// The protocol that a server of TLS 1.2 has selected.
     pub(crate) alpn: Option<Vec<u8>>,
     tls13: Option<bool>,
@@ -122,7 +120,7 @@ impl Client {
             state: State::NeedsInput(needs),
             sessions,
             random: None,
-            extended_master_secret: false,
+            agreed: Agreed::default(),
             alpn: None,
             tls13: None,
             answered: false,
@@ -148,7 +146,7 @@ impl Client {
         if self.random.is_none() {
             self.random = server_random(input.unread());
             self.alpn = server_alpn(input.unread());
-            self.extended_master_secret = server_extends_master_secret(input.unread());
+            self.agreed = server_agrees(input.unread());
         }
         if self.tls13.is_none() {
             self.tls13 = server_speaks_tls13(input.unread());

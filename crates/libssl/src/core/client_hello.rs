@@ -17,6 +17,7 @@ pub(crate) mod extension {
     pub(crate) const SUPPORTED_VERSIONS: u16 = 43;
     pub(crate) const CERTIFICATE_AUTHORITIES: u16 = 47;
     pub(crate) const SIGNATURE_ALGORITHMS_CERT: u16 = 50;
+    pub(crate) const RENEGOTIATION_INFO: u16 = 0xFF01;
 }
 
 /// A ClientHello, taken apart.
@@ -159,6 +160,18 @@ impl ClientHello {
         Reader(identities).vector16()
     }
 
+    /// What a server agrees to, as the client offers it. The signal among the suites counts in TLS
+    /// 1.3 too, as in OpenSSL.
+    pub(crate) fn agreed(&self, tls13: bool) -> Agreed {
+        const RENEGOTIATION_SIGNAL: u16 = 0x00FF;
+        let has = |kind| !tls13 && self.extension(kind).is_some();
+        Agreed {
+            secure_renegotiation: has(extension::RENEGOTIATION_INFO)
+                || self.suites().any(|suite| suite == RENEGOTIATION_SIGNAL),
+            extended_master_secret: has(extension::EXTENDED_MASTER_SECRET),
+        }
+    }
+
     /// Whether the client can speak TLS 1.2.
     pub(crate) fn offers_tls12(&self) -> bool {
         match self.extension(extension::SUPPORTED_VERSIONS) {
@@ -269,20 +282,30 @@ pub(crate) fn server_random(records: &[u8]) -> Option<[u8; 32]> {
     server_hello(records)?.random.try_into().ok()
 }
 
+/// What both sides agree on for TLS 1.2 without a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    /// RFC 5746.
+    pub(crate) secure_renegotiation: bool,
+    /// RFC 7627.
+    pub(crate) extended_master_secret: bool,
+}
+
+/// What the ServerHello at the start of a server's records agrees to.
+pub(crate) fn server_agrees(records: &[u8]) -> Agreed {
+    let hello = server_hello(records);
+    let has = |kind| hello.as_ref().is_some_and(|hello| hello.extension(kind).is_some());
+    Agreed {
+        secure_renegotiation: has(extension::RENEGOTIATION_INFO),
+        extended_master_secret: has(extension::EXTENDED_MASTER_SECRET),
+    }
+}
+
 /// The protocol that the ServerHello of TLS 1.2 at the start of a server's records selects
 /// (RFC 7301, 3.1).
 pub(crate) fn server_alpn(records: &[u8]) -> Option<Vec<u8>> {
-    let hello = server_hello(records)?;
-    let list = Reader(hello.extension(extension::ALPN)?).vector16()?;
-    Reader(list).vector8().map(<[u8]>::to_vec)
-}
-
-/// Whether the ServerHello at the start of a server's records agrees to an extended master secret
-/// (RFC 7627, 5.2).
-pub(crate) fn server_extends_master_secret(records: &[u8]) -> bool {
-    let agreed =
-        |hello: ServerHello<'_>| hello.extension(extension::EXTENDED_MASTER_SECRET).is_some();
-    server_hello(records).is_some_and(agreed)
+    let contents = server_hello(records)?.extension(extension::ALPN)?;
+    Reader(Reader(contents).vector16()?).vector8().map(<[u8]>::to_vec)
 }
 
 /// Whether the record that a server sends is a HelloRetryRequest (RFC 8446, 4.1.3).
@@ -312,20 +335,21 @@ impl<'a> ServerHello<'a> {
         Some(Self { random, extensions })
     }
 
-    fn chooses_tls13(&self) -> bool {
-        self.extension(extension::SUPPORTED_VERSIONS) == Some(&[3, 4])
-    }
-
+    /// The contents of an extension.
     fn extension(&self, kind: u16) -> Option<&'a [u8]> {
         let mut list = Reader(self.extensions?);
         while !list.0.is_empty() {
-            let found = list.u16()?;
+            let own = list.u16()? == kind;
             let contents = list.vector16()?;
-            if found == kind {
+            if own {
                 return Some(contents);
             }
         }
         None
+    }
+
+    fn chooses_tls13(&self) -> bool {
+        self.extension(extension::SUPPORTED_VERSIONS) == Some(&[3, 4])
     }
 }
 

@@ -12,7 +12,7 @@ use rustls::HandshakeKind;
 
 use super::buffer::{Input, Lent};
 use super::client::{self, Client};
-use super::client_hello::{ClientHello, extension};
+use super::client_hello::{Agreed, ClientHello};
 use super::credentials::Credential;
 use super::failure::{Failure, alert};
 use super::first_records::{FirstRecords, Seen};
@@ -85,7 +85,6 @@ pub(crate) struct Connection {
     tls13: Option<bool>,
     randoms: Randoms,
     resumed: bool,
-    extended_master_secret: bool,
     /// What the handshake was signed with.
     pub(crate) signatures: Arc<Signatures>,
     /// The protocol of ALPN, when the handshake has ended.
@@ -93,6 +92,7 @@ pub(crate) struct Connection {
     sessions: Option<Arc<ConnectionSessions>>,
     /// The ClientHello of a server whose handshake is complete.
     offered: Option<ClientHello>,
+    agreed: Agreed,
     /// What the engine does not tell.
     tap: Tap,
     /// What passes, when someone watches.
@@ -392,21 +392,26 @@ impl Connection {
         randoms
     }
 
+    /// What both sides agree on, once the hellos have passed.
+    pub(crate) fn agreed(&self) -> Agreed {
+        match &self.state {
+            State::Client(client) => client.agreed,
+            State::Server(server) => match self.tls13 {
+                Some(tls13) => server.hello().agreed(tls13),
+                None => Agreed::default(),
+            },
+            _ => self.agreed,
+        }
+    }
+
     /// Keeps what a server was offered, and the randoms, when the handshake ends.
     fn keep_hello(&mut self) {
         self.randoms = self.randoms();
+        self.agreed = self.agreed();
         self.alpn = self.alpn().map(<[u8]>::to_vec);
-        match &mut self.state {
-            State::Client(client) => self.extended_master_secret = client.extended_master_secret,
-            State::Server(server) => {
-                // Moved, since programs may have been given pointers into it.
-                let hello = server.take_hello();
-                // In TLS 1.2 the engine agrees to it whenever it is offered.
-                self.extended_master_secret = self.tls13 == Some(false)
-                    && hello.extension(extension::EXTENDED_MASTER_SECRET).is_some();
-                self.offered = Some(hello);
-            }
-            _ => {}
+        if let State::Server(server) = &mut self.state {
+            // Moved, since programs may have been given pointers into it.
+            self.offered = Some(server.take_hello());
         }
     }
 
@@ -504,11 +509,6 @@ impl Connection {
     /// Whether the handshake has resumed a session.
     pub(crate) fn is_resumed(&self) -> bool {
         self.resumed
-    }
-
-    /// Whether the master secret is an extended one (RFC 7627), once the handshake is complete.
-    pub(crate) fn extends_master_secret(&self) -> bool {
-        self.extended_master_secret
     }
 
     /// Sessions that a client has received.

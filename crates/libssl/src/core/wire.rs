@@ -5,6 +5,7 @@
 //! [`Tap`](super::tap::Tap); what comes out are [`Event`]s in OpenSSL's order. A connection that no
 //! one watches has no [`Wire`]. Nothing here judges: what the engine refuses it refuses elsewhere.
 
+pub(crate) mod extensions;
 pub(crate) mod steps;
 
 use std::collections::VecDeque;
