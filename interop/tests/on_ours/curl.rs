@@ -188,6 +188,29 @@ fn curl_transfers_much_both_ways() {
 }
 
 #[test]
+fn curl_traces_the_messages_of_tls() {
+    let pki = Pki::shared(KeyKind::EcdsaP256);
+    let files = Files::of_case(pki, Case::Missing);
+    let (nginx, port) = system_nginx(&files, "return 204;");
+    for version in Version::ALL {
+        let done = ours(&files, port, "", version, &["--trace", "-"]);
+        let spoken = format!("TLSv{}", version.number());
+        done.exits(0);
+        for message in [
+            "(OUT), TLS handshake, Client hello (1)",
+            "(IN), TLS handshake, Server hello (2)",
+            "(IN), TLS handshake, Certificate (11)",
+            "(OUT), TLS change cipher, Change cipher spec (1)",
+            "(OUT), TLS handshake, Finished (20)",
+            "(IN), TLS handshake, Finished (20)",
+        ] {
+            done.says(&format!("== Info: {spoken} {message}"));
+        }
+    }
+    nginx.is_content();
+}
+
+#[test]
 fn curl_keeps_a_connection_for_several_urls() {
     let files = Files::of_case(Pki::shared(KeyKind::EcdsaP256), Case::Missing);
     let (nginx, port) = system_nginx(&files, "return 200 \"$connection_requests \";");

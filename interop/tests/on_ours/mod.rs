@@ -3,6 +3,7 @@
 
 mod apache;
 mod authority;
+mod channel_binding;
 mod curl;
 mod haproxy;
 mod lighttpd;

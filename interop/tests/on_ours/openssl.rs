@@ -13,6 +13,7 @@ use crate::harness::{client, command};
 with_rsa_and_ecdsa!(
     s_client_reads_staples,
     s_client_shows_what_was_agreed,
+    s_client_shows_messages_steps_and_extensions,
     s_server_staples_what_a_file_holds,
     s_server_verifies_its_clients,
 );
@@ -88,6 +89,42 @@ fn s_client_shows_what_was_agreed(kind: KeyKind) {
         .says(&format!("Cipher is {}", suite[1]));
     nginx.wait_for_words("alert unknown ca");
     nginx.is_content();
+}
+
+fn s_client_shows_messages_steps_and_extensions(kind: KeyKind) {
+    let pki = Pki::shared(kind);
+    let files = Files::of_case(pki, Case::Good);
+    for version in Version::ALL {
+        let peer = Server::start(pki, Case::Good, version);
+        let more = ["-msg", "-state", "-tlsextdebug", "-status"];
+        let done = s_client(&files, peer.port(), version, &more);
+        let spoken = format!("TLS {}", version.number());
+        done.exits(0)
+            .says(&format!(">>> {spoken}, Handshake [length "))
+            .says(", ClientHello")
+            .says(&format!("<<< {spoken}, Handshake [length "))
+            .says(", ServerHello")
+            .says(&format!(">>> {spoken}, ChangeCipherSpec [length 0001]"))
+            .says(&format!(">>> {spoken}, Alert [length 0002], warning close_notify"))
+            .says("SSL_connect:before SSL initialization")
+            .says("SSL_connect:SSLv3/TLS read server certificate")
+            .says("SSL_connect:SSLv3/TLS write finished")
+            .says("SSL3 alert write:warning:close notify")
+            .says("Server Temp Key: X25519, 253 bits");
+        match version {
+            Version::Tls12 => done
+                .says("<<< TLS 1.2, Handshake [length 0010], Finished")
+                .says("SSL_connect:SSLv3/TLS read certificate status")
+                .says("TLS server extension \"renegotiation info\" (id=65281), len=1")
+                .says("Secure Renegotiation IS supported"),
+            Version::Tls13 => done
+                .says(", EncryptedExtensions")
+                .says("<<< TLS 1.3, InnerContent [length 0001]")
+                .says("SSL_connect:TLSv1.3 read server certificate verify")
+                .says("TLS server extension \"supported versions\" (id=43), len=2")
+                .says("TLS server extension \"status request\" (id=5), len="),
+        };
+    }
 }
 
 /// `openssl s_server` on ours, as a web server, and its port.

@@ -59,10 +59,27 @@ pub(crate) fn show_request(ssl: &Arc<Ssl>) {
     show_until(ssl, |event| !event.sent && event.message() == Some(last));
 }
 
+/// Marks a connection as being told of, until it is dropped.
+struct Telling<'a>(&'a Ssl);
+
+impl<'a> Telling<'a> {
+    /// None while a callback that is told runs: it would be called from within itself.
+    fn start(ssl: &'a Ssl) -> Option<Self> {
+        (!ssl.telling.swap(true, Ordering::Relaxed)).then_some(Self(ssl))
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        self.0.telling.store(false, Ordering::Relaxed);
+    }
+}
+
 fn show_until(ssl: &Arc<Ssl>, last: impl Fn(&Event) -> bool) {
     if !ssl.watched.load(Ordering::Relaxed) {
         return;
     }
+    let Some(_telling) = Telling::start(ssl) else { return };
     loop {
         let (event, passed, callbacks, tls13) = {
             let mut state = ssl.lock();
@@ -111,6 +128,7 @@ fn step(ssl: &Arc<Ssl>, take: impl FnOnce(&mut Steps) -> Vec<Heard>) {
         return;
     }
     show(ssl);
+    let Some(_telling) = Telling::start(ssl) else { return };
     let heard = ssl.lock().steps.as_mut().map(take);
     hear(ssl, &heard.unwrap_or_default());
 }

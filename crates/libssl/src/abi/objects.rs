@@ -63,6 +63,8 @@ pub(crate) struct Ssl {
     pub(crate) ex_data: ExData,
     /// Whether someone watches what passes, to be known without the lock.
     pub(crate) watched: AtomicBool,
+    /// Whether that is being told, so that what is done meanwhile is told after it.
+    pub(crate) telling: AtomicBool,
     state: Mutex<SslState>,
 }
 
@@ -295,6 +297,7 @@ impl Ssl {
         Some(Arc::new(Self {
             ex_data: ExData::new(Class::Ssl),
             watched: AtomicBool::new(false),
+            telling: AtomicBool::new(false),
             state: Mutex::new(state),
         }))
     }
