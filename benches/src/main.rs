@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p certstatus-benches                         the figures
 //! cargo run --release -p certstatus-benches -- --smoke              each once over, to see that they run
+//! cargo run --release -p certstatus-benches -- stapler              only the stapler
 //! cargo run --release -p certstatus-benches -- libssl               only the drop-in libssl, which
 //!                                                                   `make libssl` builds
 //! cargo run --release -p certstatus-benches -- libssl --self-check  the same with the system's
@@ -24,28 +25,38 @@ mod cache;
 mod handshake;
 mod libssl;
 mod side_by_side;
+mod stapler;
 mod verify;
 
 use libssl::Sides;
 use side_by_side::Effort;
 
 fn main() {
-    let (mut effort, mut sides, mut only_libssl) = (Effort::FULL, Sides::OursAndSystem, false);
+    if stapler::is_process() {
+        return;
+    }
+    let (mut effort, mut sides, mut only) = (Effort::FULL, Sides::OursAndSystem, None);
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--smoke" => effort = Effort::SMOKE,
             "--self-check" => sides = Sides::SystemTwice,
-            "libssl" => only_libssl = true,
-            other => panic!("{other} is no argument: libssl, --self-check and --smoke are"),
+            "stapler" | "libssl" => only = Some(argument),
+            other => panic!("{other} is no argument: stapler, libssl, --self-check, --smoke are"),
         }
     }
     println!("Peer: {}\n", openssl::version::version());
-    if !only_libssl {
+    let wanted = |part| only.as_deref().is_none_or(|only| only == part);
+    if only.is_none() {
         verify::run(effort);
         cache::run(effort);
         handshake::run(effort);
     }
-    libssl::run(effort, sides);
+    if wanted("stapler") {
+        stapler::run(effort);
+    }
+    if wanted("libssl") {
+        libssl::run(effort, sides);
+    }
 }
 
 /// A figure beside its goal: `1.04 (≤ 1.15)`, or with `missed` when it is not reached. What is

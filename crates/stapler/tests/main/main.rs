@@ -9,6 +9,7 @@
 
 mod clocks;
 mod counted;
+mod http;
 mod imc2018;
 mod life;
 mod responders;

@@ -1,0 +1,181 @@
+//! The process that is measured: a stapler with so many certificates, and nothing else in it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use certstatus::message::OcspRequest;
+use certstatus::{Certificate, Issuer, Limits, VerifiedResponse, Verifier};
+use certstatus_stapler::fetch::{Answer, Caching, Content, HttpError, Method, Question, Transport};
+use certstatus_stapler::{
+    BoxFuture, DiskStore, Fingerprint, ResponderLimits, StapleState, Stapler, Store, StoreError,
+    Target,
+};
+use rustix::time::{ClockId, clock_gettime};
+use rustls::crypto::aws_lc_rs;
+use rustls_pki_types::{CertificateDer, UnixTime};
+
+use super::population::{REFRESHED, read};
+
+/// How many certificates are there before memory is counted.
+const FIRST: usize = 256;
+
+/// A responder without a network: it has the newer responses, by serial number.
+#[derive(Clone, Debug, Default)]
+struct Prepared(Arc<Mutex<HashMap<Vec<u8>, Vec<u8>>>>);
+
+impl Transport for Prepared {
+    fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, HttpError>> {
+        let request = OcspRequest::parse(question.request, &Limits::default()).expect("a request");
+        let serial = &request.requests[0].cert_id.serial_number;
+        let body = self.0.lock().expect("no panic").remove(serial.as_ref()).expect("asked once");
+        let answer = Answer {
+            content: Content::Response(body),
+            method: Method::Get,
+            caching: Caching::default(),
+        };
+        Box::pin(std::future::ready(Ok(answer)))
+    }
+
+    fn certificates<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, HttpError>> {
+        Box::pin(std::future::ready(Err(HttpError::NoCertificate { url: url.to_owned() })))
+    }
+}
+
+/// A disk store that counts what it has saved.
+#[derive(Clone, Debug)]
+struct Counting(DiskStore, Arc<AtomicUsize>);
+
+impl Store for Counting {
+    fn load<'a>(
+        &'a self,
+        id: &'a Fingerprint,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        self.0.load(id)
+    }
+
+    fn save<'a>(
+        &'a self,
+        id: &'a Fingerprint,
+        response: &'a VerifiedResponse,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.0.save(id, response).await?;
+            self.1.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        })
+    }
+
+    fn remove<'a>(&'a self, id: &'a Fingerprint) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.remove(id)
+    }
+}
+
+/// Measures and prints a line per figure, for the parent.
+pub(crate) fn run(size: usize, idle: Duration, directory: &Path) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(measure(size, idle, directory));
+}
+
+async fn measure(size: usize, idle: Duration, directory: &Path) {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let store = DiskStore::open(directory.join("store")).expect("the store");
+    let (prepared, saved) = (Prepared::default(), Arc::new(AtomicUsize::new(0)));
+    let begun = Instant::now();
+    let stapler = Stapler::builder(provider)
+        .store(Counting(store.clone(), Arc::clone(&saved)))
+        .transport(prepared.clone())
+        .responder_limits(ResponderLimits::new(1, 1_000_000))
+        .start()
+        .expect("a stapler");
+    // The first ones pay for what is there once: threads, their stacks, the heap.
+    let first = (size / 2).min(FIRST);
+    add_all(&stapler, 0..first, directory);
+    stapler.ready().await;
+    let before = resident_bytes();
+    add_all(&stapler, first..size, directory);
+    stapler.ready().await;
+    println!("start_s {}", begun.elapsed().as_secs_f64());
+    let staples = read(directory, "staples").take(size).skip(first);
+    let staples: usize = staples.map(|staple| staple.len()).sum();
+    let kept = resident_bytes().saturating_sub(before).saturating_sub(staples);
+    println!("kib_each {}", kept as f64 / 1024.0 / (size - first) as f64);
+    let good = stapler.snapshot().iter().filter(|one| one.state == StapleState::Good).count();
+    assert_eq!(good, size, "every staple comes from the store");
+
+    let (cpu, begun) = (cpu_time(), Instant::now());
+    tokio::time::sleep(idle).await;
+    println!("idle_share {}", (cpu_time() - cpu) / begun.elapsed().as_secs_f64());
+
+    let refreshed = size.min(REFRESHED) / 2;
+    let (ours, theirs) = (0..refreshed, refreshed..2 * refreshed);
+    let leaves: Vec<_> = read(directory, "leaves").take(2 * refreshed).collect();
+    let newer: Vec<_> = read(directory, "newer").take(2 * refreshed).collect();
+    for number in ours.clone() {
+        let serial = Certificate::parse(&leaves[number]).expect("a leaf").serial_number().to_vec();
+        prepared.0.lock().expect("no panic").insert(serial, newer[number].clone());
+    }
+    let (cpu, begun) = (cpu_time(), Instant::now());
+    for number in ours {
+        assert!(stapler.refresh(&Fingerprint::of(&leaves[number])));
+    }
+    while saved.load(Ordering::SeqCst) < refreshed {
+        tokio::time::sleep(Duration::from_micros(200)).await;
+    }
+    println!("refresh_s {}", begun.elapsed().as_secs_f64() / refreshed as f64);
+    println!("refresh_cpu_s {}", (cpu_time() - cpu) / refreshed as f64);
+    let issuer = std::fs::read(directory.join("issuer")).expect("the issuer");
+    let issuer = Certificate::parse(&issuer).expect("a certificate");
+    let issuer = Issuer::from_certificate(&issuer);
+    let begun = Instant::now();
+    for number in theirs {
+        verify_and_write(&store, &issuer, &leaves[number], &newer[number]).await;
+    }
+    println!("verify_write_s {}", begun.elapsed().as_secs_f64() / refreshed as f64);
+}
+
+/// Adds these certificates, from as many threads as there are cores.
+fn add_all(stapler: &Stapler, numbers: Range<usize>, directory: &Path) {
+    let issuer = std::fs::read(directory.join("issuer")).expect("the issuer");
+    let issuer = CertificateDer::from(issuer);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for part in 0..threads {
+            let (issuer, numbers) = (&issuer, numbers.clone());
+            scope.spawn(move || {
+                let leaves = read(directory, "leaves").take(numbers.end).skip(numbers.start);
+                let leaves = leaves.skip(part).step_by(threads);
+                for leaf in leaves {
+                    let chain = [CertificateDer::from(leaf), issuer.clone()];
+                    stapler.add(Target::from_chain(&chain)).expect("a certificate");
+                }
+            });
+        }
+    });
+}
+
+/// The least that a refresh can be.
+async fn verify_and_write(store: &DiskStore, issuer: &Issuer<'_>, leaf: &[u8], response: &[u8]) {
+    let certificate = Certificate::parse(leaf).expect("a certificate");
+    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
+    let verified = Verifier::new(algorithms)
+        .verify(response, &certificate, issuer, UnixTime::now())
+        .expect("a good response");
+    store.save(&Fingerprint::of(leaf), &verified).await.expect("written");
+}
+
+/// Seconds that this process has used of all cores.
+fn cpu_time() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+fn resident_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    let kib = line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number");
+    kib * 1024
+}

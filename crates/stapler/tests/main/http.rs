@@ -1,0 +1,221 @@
+//! The transport of every day, over real sockets: what HTTP says is heard.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use certstatus::{Certificate, Freshness, Issuer};
+use certstatus_lab::{Lab, Leaf};
+use certstatus_stapler::fetch::{
+    AttemptError, Http, HttpBuilder, Method, NonceMode, Query, Reply, ask,
+};
+use certstatus_stapler::{StapleState, Stapler, Target};
+use rustls_pki_types::UnixTime;
+
+use crate::support::provider;
+
+/// A request as it came: its first line, its header fields, its body.
+#[derive(Clone, Debug)]
+struct Request {
+    line: String,
+    fields: Vec<String>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    fn field(&self, name: &str) -> Option<&str> {
+        let fields = self.fields.iter().filter_map(|field| field.split_once(": "));
+        fields.clone().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// A server that answers as a function says, until the process ends.
+struct Server {
+    url: String,
+    seen: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Server {
+    fn start(
+        address: impl Into<IpAddr>,
+        answer: impl Fn(&Request) -> Vec<u8> + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((address.into(), 0)).unwrap();
+        let url = format!("http://{}/ocsp", listener.local_addr().unwrap());
+        let seen: Arc<Mutex<Vec<Request>>> = Arc::default();
+        let log = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { return };
+                let Some(request) = receive(&stream) else { continue };
+                let answer = answer(&request);
+                log.lock().unwrap().push(request);
+                let _ = stream.write_all(&answer);
+            }
+        });
+        Self { url, seen }
+    }
+
+    fn seen(&self) -> Vec<Request> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+fn receive(stream: &TcpStream) -> Option<Request> {
+    let mut reader = BufReader::new(stream);
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        match line.trim_end() {
+            "" => break,
+            line => lines.push(line.to_owned()),
+        }
+    }
+    let mut request =
+        Request { line: lines.first()?.clone(), fields: lines.split_off(1), body: Vec::new() };
+    let length = request.field("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
+    request.body = vec![0; length];
+    reader.read_exact(&mut request.body).ok()?;
+    Some(request)
+}
+
+fn response(status: &str, fields: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n");
+    [head.as_bytes(), fields.as_bytes(), b"\r\n", body].concat()
+}
+
+const OCSP: &str = "content-type: application/ocsp-response\r\n";
+
+async fn query(
+    http: HttpBuilder,
+    lab: &Lab,
+    leaf: &Leaf,
+    url: &str,
+    etag: Option<&str>,
+) -> Result<Reply, AttemptError> {
+    let issuer = Certificate::parse(lab.intermediate()).unwrap();
+    let query = Query {
+        serial_number: leaf.serial(),
+        issuer: &Issuer::from_certificate(&issuer),
+        provider: &provider(),
+        post: false,
+        nonce: NonceMode::Off,
+        freshness: Freshness::default(),
+        etag,
+        now: UnixTime::now(),
+    };
+    ask(&http.build().unwrap(), &query, url).await
+}
+
+fn http() -> HttpBuilder {
+    Http::builder(provider()).timeout(Duration::from_secs(5))
+}
+
+fn lab() -> (Lab, Leaf) {
+    let lab = Lab::builder().build().unwrap();
+    let leaf = lab.leaf("www.example.org").unwrap();
+    (lab, leaf)
+}
+
+#[tokio::test]
+async fn caching_headers_and_entity_tags_are_heard() {
+    let (lab, leaf) = lab();
+    let der = lab.respond(&leaf);
+    let fields = format!("{OCSP}cache-control: max-age=600\r\nage: 100\r\netag: \"one\"\r\n");
+    let server =
+        Server::start([127, 0, 0, 1], move |request| match request.field("if-none-match") {
+            Some("\"one\"") => response("304 Not Modified", "cache-control: max-age=50\r\n", b""),
+            _ => response("200 OK", &fields, &der),
+        });
+    let first = query(http(), &lab, &leaf, &server.url, None).await.unwrap();
+    let Reply::Fetched(fetched) = first else { panic!("{first:?}") };
+    assert_eq!(fetched.method, Method::Get);
+    assert_eq!(fetched.caching.fresh_for, Some(Duration::from_secs(500)));
+    assert_eq!(fetched.caching.etag.as_deref(), Some("\"one\""));
+    let again = query(http(), &lab, &leaf, &server.url, Some("\"one\"")).await.unwrap();
+    let Reply::NotModified(caching) = again else { panic!("{again:?}") };
+    assert_eq!(caching.fresh_for, Some(Duration::from_secs(50)));
+    let other = query(http(), &lab, &leaf, &server.url, Some("\"two\"")).await.unwrap();
+    assert!(matches!(other, Reply::Fetched(_)));
+}
+
+/// A 304 that nobody asked for has no response in it, and is none.
+#[tokio::test]
+async fn a_304_without_a_question_is_an_error() {
+    let (lab, leaf) = lab();
+    let server = Server::start([127, 0, 0, 1], |_| response("304 Not Modified", "", b""));
+    let error = query(http(), &lab, &leaf, &server.url, None).await.unwrap_err();
+    assert!(error.to_string().contains("304"), "{error}");
+}
+
+#[tokio::test]
+async fn a_get_that_is_refused_becomes_a_post_and_an_outage_does_not() {
+    let (lab, leaf) = lab();
+    let der = lab.respond(&leaf);
+    let server = Server::start([127, 0, 0, 1], move |request| match request.line.split_once(' ') {
+        Some(("POST", _)) => response("200 OK", OCSP, &der),
+        _ => response("405 Method Not Allowed", "", b""),
+    });
+    let reply = query(http(), &lab, &leaf, &server.url, None).await.unwrap();
+    assert!(matches!(reply, Reply::Fetched(fetched) if fetched.method == Method::Post));
+    let seen = server.seen();
+    assert!(seen[0].line.starts_with("GET /ocsp/M"), "{}", seen[0].line);
+    assert!(!seen[1].body.is_empty());
+
+    let down = Server::start([127, 0, 0, 1], |_| {
+        response("503 Service Unavailable", "retry-after: 120\r\n", b"")
+    });
+    let error = query(http(), &lab, &leaf, &down.url, None).await.unwrap_err();
+    let AttemptError::Http(error) = error else { panic!("{error}") };
+    assert!(error.is_outage());
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(120)));
+    assert_eq!(down.seen().len(), 1, "whoever is down is asked once");
+}
+
+/// Everything goes through the proxy, which sees whole URLs.
+#[tokio::test]
+async fn a_proxy_is_used() {
+    let (lab, leaf) = lab();
+    let der = lab.respond(&leaf);
+    let proxy = Server::start([127, 0, 0, 1], move |_| response("200 OK", OCSP, &der));
+    let through = http().proxy(proxy.url.trim_end_matches("/ocsp"));
+    let reply = query(through, &lab, &leaf, "http://ocsp.nowhere.invalid/ocsp", None).await;
+    assert!(matches!(reply, Ok(Reply::Fetched(_))), "{reply:?}");
+    assert!(proxy.seen()[0].line.starts_with("GET http://ocsp.nowhere.invalid/ocsp/"));
+    assert!(http().proxy("http://").build().is_err());
+}
+
+#[tokio::test]
+async fn a_responder_may_live_on_ipv6() {
+    let (lab, leaf) = lab();
+    let der = lab.respond(&leaf);
+    if TcpListener::bind("[::1]:0").is_err() {
+        // A container without IPv6 has nothing to test it with.
+        return;
+    }
+    let server =
+        Server::start(std::net::Ipv6Addr::LOCALHOST, move |_| response("200 OK", OCSP, &der));
+    let reply = query(http(), &lab, &leaf, &server.url, None).await;
+    assert!(matches!(reply, Ok(Reply::Fetched(_))), "{reply:?}");
+}
+
+/// The next responder of the certificate is asked when the first one fails.
+#[tokio::test]
+async fn responders_are_asked_in_turn() {
+    let (lab, leaf) = lab();
+    let der = lab.respond(&leaf);
+    let page = Server::start([127, 0, 0, 1], |_| {
+        response("200 OK", "content-type: text/html\r\n", b"<html>Sorry</html>")
+    });
+    let good = Server::start([127, 0, 0, 1], move |_| response("200 OK", OCSP, &der));
+    let stapler = Stapler::builder(provider()).transport(http().build().unwrap()).start().unwrap();
+    let target = Target::from_chain(leaf.chain()).responders([&*page.url, &*good.url]);
+    let handle = stapler.add(target).unwrap();
+    tokio::time::timeout(Duration::from_secs(10), handle.ready()).await.unwrap();
+    assert_eq!(handle.state(), StapleState::Good);
+    assert_eq!((page.seen().len(), good.seen().len()), (1, 1));
+    assert_eq!(handle.snapshot().failures, 0);
+}
