@@ -7,7 +7,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -71,6 +71,25 @@ impl Program {
 /// Runs a program to its end with nothing on its standard input.
 pub(crate) fn run(command: Command) -> Finished {
     Daemon::start(command).finish()
+}
+
+/// Runs a program and says lines to it. After each it is given time for the words that belong to it,
+/// which a program that ends need not say.
+pub(crate) fn converse(command: &mut Command, lines: &[(&str, &str)]) -> Finished {
+    command.stdin(Stdio::piped());
+    let mut program = Daemon::spawn(command);
+    let mut input = program.child.stdin.take().expect("standard input is piped");
+    for (line, words) in lines {
+        // It may have ended, and says why.
+        let _ = writeln!(input, "{line}");
+        let deadline = Instant::now() + PATIENCE;
+        while !program.text().contains(words) && program.is_running() {
+            assert!(Instant::now() < deadline, "no {words:?} within {PATIENCE:?}\n{program}");
+            sleep(PAUSE);
+        }
+    }
+    drop(input);
+    program.finish()
 }
 
 /// What a program left behind.
@@ -160,7 +179,11 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts a program with nothing on its standard input.
     pub(crate) fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn(command.stdin(Stdio::null()))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let call = format!("{command:?}");
         let mut child =
             command.spawn().unwrap_or_else(|e| panic!("{call} could not be started: {e}"));

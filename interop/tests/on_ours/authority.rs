@@ -40,6 +40,11 @@ impl Authority {
         self.path("crl.pem")
     }
 
+    /// The certificate and the key of the client of that name.
+    pub(crate) fn client(&self, name: &str) -> (String, String) {
+        (self.path(&format!("{name}.pem")), self.path(&format!("{name}.key")))
+    }
+
     /// curl's options for a version of TLS, and for the client of that name if there is one.
     pub(crate) fn options(&self, version: Version, name: Option<&str>) -> Vec<String> {
         let number = version.number();

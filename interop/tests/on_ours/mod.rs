@@ -14,6 +14,7 @@ mod nginx_modules;
 mod nginx_staples;
 mod nginx_upstream;
 mod openssl;
+mod openssl_options;
 mod perl;
 mod python;
 mod python_contexts;

@@ -10,7 +10,7 @@ use super::{Library, curl};
 use crate::harness::command;
 use crate::harness::files::Files;
 use crate::harness::pki::{Case, NAME, Pki, Version, with_rsa_and_ecdsa};
-use crate::harness::process::{Finished, Program, free_port, run};
+use crate::harness::process::{Finished, Program, converse, free_port, run};
 
 with_rsa_and_ecdsa!(nginx_serves_every_client, nginx_chooses_the_server_by_name);
 
@@ -91,6 +91,33 @@ fn nginx_shows_the_certificate_that_the_client_can_read() {
             .exits(0)
             .says(&format!("Peer signature type: {kind}"));
     }
+    nginx.is_content();
+}
+
+/// nginx asks each connection for early data. None is taken, and all goes on as without.
+#[test]
+fn nginx_is_ready_for_early_data_and_gets_none() {
+    let files = Files::of_case(Pki::shared(KeyKind::EcdsaP256), Case::Missing);
+    let port = free_port();
+    let lines = "ssl_early_data on; keepalive_timeout 0;
+        return 200 \"$ssl_protocol$ssl_early_data$ssl_session_reused \";";
+    let http = server(port, NAME, &(certificate(&files) + lines)).replace(" http2", "");
+    let nginx = Nginx::start(Library::Ours, 1, port, &http);
+    let (address, url) = (format!("{NAME}:{port}"), format!("https://{NAME}:{port}"));
+    let done = fetch(&files, &address, Version::Tls13, &[&url]);
+    assert_eq!(done.exits(0).text(), "TLSv1.3. TLSv1.3r ");
+    let done = fetch(&files, &address, Version::Tls12, &[]);
+    assert_eq!(done.exits(0).text(), "TLSv1.2. ");
+    let session = files.path("session");
+    let data = files.write("early", b"GET /early HTTP/1.0\r\n\r\n");
+    let request = [("GET / HTTP/1.0\r\n\r", "TLSv1.3")];
+    let s_client = |more: &[&str]| {
+        let mut command = Library::System.call(&Program::find("openssl", "openssl"));
+        command.args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-tls1_3"]);
+        converse(command.args(more), &request)
+    };
+    s_client(&["-sess_out", &session]).says("Max Early Data: 0").says("TLSv1.3. ");
+    s_client(&["-sess_in", &session, "-early_data", &data]).says("TLSv1.3r ");
     nginx.is_content();
 }
 
