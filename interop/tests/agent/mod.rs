@@ -4,9 +4,11 @@
 //! At every look `curl --cert-status` and `certstatus check` have to find a good staple: there is no
 //! moment without one.
 
+mod browser;
 mod haproxy;
 mod lighttpd;
 mod nginx;
+mod page;
 
 use std::path::PathBuf;
 use std::process::Command;

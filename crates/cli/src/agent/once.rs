@@ -204,6 +204,6 @@ impl Report for OnceReport {
 }
 
 fn time_left(one: &StapleFacts) -> String {
-    let left = one.seconds_left.and_then(|left| u64::try_from(left).ok());
+    let left = one.seconds_left.filter(|_| one.stapled).and_then(|left| u64::try_from(left).ok());
     left.map_or_else(|| "-".to_owned(), |left| Span(Duration::from_secs(left)).to_string())
 }

@@ -85,7 +85,7 @@ fn failing(one: &StapleFacts, alarm: Duration) -> Option<String> {
     }
     let name = &one.certificate;
     let left = one.seconds_left.unwrap_or(0).max(0).unsigned_abs();
-    if left == 0 {
+    if !one.stapled || left == 0 {
         let why = one.note.as_deref().unwrap_or("there is none.");
         return Some(format!("{name} must staple, and has no staple: {why}"));
     }
@@ -114,6 +114,7 @@ mod tests {
             must_staple,
             state,
             note: None,
+            stapled: left > 0,
             status: None,
             this_update: Some(Time(unix(1_000_000))),
             next_update: None,
@@ -144,6 +145,13 @@ mod tests {
         );
         assert_eq!(health(&[staple(State::Waiting, true, days, 0)]).level, Level::Good);
         assert_eq!(health(&[]).level, Level::Good);
+    }
+
+    #[test]
+    fn a_response_that_is_not_given_to_servers_does_not_count() {
+        let mut revoked = staple(State::Revoked, true, 86_400, 86_400);
+        revoked.stapled = false;
+        assert_eq!(health(&[revoked]).level, Level::Failing);
     }
 
     #[test]

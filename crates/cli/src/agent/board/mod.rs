@@ -59,6 +59,8 @@ pub(super) struct StapleFacts {
     pub(super) state: State,
     /// What is to be said of the state, as a sentence.
     pub(super) note: Option<String>,
+    /// Whether there is a staple that servers are given now.
+    pub(super) stapled: bool,
     /// What the last response that is to be trusted says: `good`, `revoked` or `unknown`.
     pub(super) status: Option<&'static str>,
     pub(super) this_update: Option<Time>,

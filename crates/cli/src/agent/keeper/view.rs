@@ -78,6 +78,7 @@ fn facts(path: &Path, unit: &Unit, now: UnixTime) -> StapleFacts {
             must_staple: false,
             state: State::Unreadable,
             note: unit.wrong.clone(),
+            stapled: false,
             status: None,
             this_update: None,
             next_update: None,
@@ -102,6 +103,7 @@ fn stapled(known: &Known, now: UnixTime) -> StapleFacts {
         subject: known.subject.as_ref().into(),
         note: note(&snapshot, state, now),
         state,
+        stapled: known.handle.current().is_some(),
         status: statement.map(|statement| status_name(statement.status)),
         this_update: statement.map(|statement| Time(statement.this_update)),
         next_update: statement.and_then(|statement| statement.next_update).map(Time),
@@ -110,7 +112,7 @@ fn stapled(known: &Known, now: UnixTime) -> StapleFacts {
         refresh_at: snapshot.next_attempt.map(Time),
         responders: snapshot.responders.iter().map(ToString::to_string).collect(),
         failures: snapshot.failures,
-        error: snapshot.error.map(|error| sentence(&error)),
+        error: snapshot.error.as_deref().map(said),
         serial: snapshot.serial,
         not_after: Some(Time(snapshot.not_after)),
         must_staple: snapshot.must_staple,
@@ -133,9 +135,15 @@ fn state(snapshot: &Snapshot) -> State {
     }
 }
 
+/// What went wrong, as a sentence. One that begins with an address keeps its first letter.
+fn said(error: &str) -> String {
+    let begins_with_address = error.split(' ').next().is_some_and(|word| word.contains("://"));
+    if begins_with_address { format!("{error}.") } else { sentence(error) }
+}
+
 /// What is to be said of the state.
 fn note(snapshot: &Snapshot, state: State, now: UnixTime) -> Option<String> {
-    let failed = || snapshot.error.as_deref().map(sentence);
+    let failed = || snapshot.error.as_deref().map(said);
     match state {
         State::Fresh | State::Waiting => failed(),
         State::Late => failed().or_else(|| Some("No newer response comes.".to_owned())),

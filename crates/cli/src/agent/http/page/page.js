@@ -56,10 +56,11 @@ function day(ms) {
   return `${t.getUTCDate()} ${MONTHS[t.getUTCMonth()]} ${two(t.getUTCHours())}:${two(t.getUTCMinutes())}`;
 }
 
-// The common name, which people look for, or all of the name.
-function shortName(subject) {
-  const found = /(?:^|, ?)CN=((?:\\.|[^,])+)/.exec(subject || "");
-  return found ? found[1].replace(/\\(.)/g, "$1") : subject;
+// The common name, which people look for, or all of the name, or the file's.
+function shortName(one) {
+  const found = /(?:^|, ?)CN=((?:\\.|[^,])+)/.exec(one.subject);
+  if (found) return found[1].replace(/\\(.)/g, "$1");
+  return one.subject || one.certificate.split("/").pop();
 }
 
 function makeRow(path) {
@@ -121,7 +122,7 @@ function fill(kept, one) {
   row.className = `row ${colours}`;
   kept.state.textContent = label;
   kept.state.dataset.mark = mark;
-  kept.name.textContent = shortName(one.subject) || one.certificate.split("/").pop();
+  kept.name.textContent = shortName(one);
   if (one.must_staple) kept.name.append(element("span", "tag", "must-staple"));
   // The end of a long path tells more than its beginning; the mark keeps the slash in front.
   kept.file.textContent = `\u200e${one.certificate}`;
@@ -137,7 +138,7 @@ function fill(kept, one) {
     window.replaceChildren(element("div", "note", one.note || ""));
   }
   const end = at(one.expires), refresh = at(one.refresh_at);
-  row.cells[3].textContent = one.expires ? (end > t ? span(end - t) : "expired") : "–";
+  row.cells[3].textContent = one.stapled ? (end > t ? span(end - t) : "expired") : "–";
   row.cells[4].textContent = refresh ? (refresh > t ? `in ${span(refresh - t)}` : "now") : "–";
   const open = view.open.has(one.certificate);
   row.setAttribute("aria-expanded", String(open));
@@ -174,9 +175,9 @@ function facts(one) {
 
 const KEYS = {
   state: (one) => (STATES[one.state] || [0, 0, 0, -1])[3],
-  name: (one) => (shortName(one.subject) || one.certificate).toLowerCase(),
+  name: (one) => shortName(one).toLowerCase(),
   // What has no staple has no time left.
-  left: (one) => at(one.expires) || 0,
+  left: (one) => (one.stapled && at(one.expires)) || 0,
   refresh: (one) => at(one.refresh_at) || Infinity,
 };
 
@@ -247,7 +248,7 @@ function drawVerdict() {
   const verdict = $("verdict");
   verdict.textContent = health.summary;
   verdict.className = { failing: "bad", attention: "late" }[health.level] || "";
-  const soonest = staples.map((one) => at(one.expires)).filter((end) => end > now()).sort((a, b) => a - b)[0];
+  const soonest = staples.filter((one) => one.stapled).map((one) => at(one.expires)).filter((end) => end > now()).sort((a, b) => a - b)[0];
   $("advice").textContent = soonest ? `The next staple to run out has ${span(soonest - now())} left.` : "";
   const trouble = [];
   if (config.error) trouble.push(`The configuration was changed and is not right, so the one before still holds. ${config.error}`);
