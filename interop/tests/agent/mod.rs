@@ -5,6 +5,7 @@
 //! moment without one.
 
 mod browser;
+mod fleet;
 mod haproxy;
 mod lighttpd;
 mod nginx;
@@ -79,17 +80,30 @@ impl Site {
     }
 
     /// Writes a configuration of these lines, with a store of that name.
-    fn configure(&self, store: &str, lines: &str) -> String {
+    fn configure(&self, store: &str, lines: &str) {
+        self.configuration("agent", store, lines);
+    }
+
+    fn configuration(&self, name: &str, store: &str, lines: &str) -> String {
         let text = format!(
             "store.path = \"{store}\"\nhttp.listen = \"127.0.0.1:0\"\nwatch.interval = \"100ms\"\n\
              hook.interval = \"1s\"\n{lines}"
         );
-        self.write("agent.toml", text.as_bytes())
+        self.write(&format!("{name}.toml"), text.as_bytes())
     }
 
     /// Starts the agent with a configuration of these lines and waits until it is ready.
     fn agent(&self, lines: &str) -> Daemon {
-        let config = self.configure("store", lines);
+        self.start("agent", "store", lines)
+    }
+
+    /// Starts one agent of several.
+    fn member(&self, name: &str, lines: &str) -> Daemon {
+        self.start(name, &format!("store-{name}"), lines)
+    }
+
+    fn start(&self, name: &str, store: &str, lines: &str) -> Daemon {
+        let config = self.configuration(name, store, lines);
         let mut call = command::program().call();
         call.args(["agent", "--config", &config]);
         let mut agent = Daemon::start(call);

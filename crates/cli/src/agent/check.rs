@@ -21,6 +21,8 @@ struct CheckReport {
     config: String,
     /// Null when staples are kept in memory only.
     store: Option<String>,
+    /// The Redis that a fleet shares, without passwords.
+    redis: Vec<String>,
     /// Null when there is no status page.
     listen: Option<String>,
     certificates: Vec<CertificateMeant>,
@@ -50,6 +52,7 @@ pub(super) fn run(path: &Path, config: Config, output: &Output) -> Result<Outcom
         checked_at: Time(output.now()),
         config: path.display().to_string(),
         store: config.store.path.as_ref().map(|path| path.display().to_string()),
+        redis: config.store.redis.0.iter().map(ToString::to_string).collect(),
         listen: match config.http.listen {
             Listen::Off => None,
             Listen::At(address) => Some(address.to_string()),
@@ -82,6 +85,7 @@ fn summary(all: usize, unreadable: usize) -> String {
         }
         (1, 0) => "The configuration is right, and means 1 certificate.".to_owned(),
         (all, 0) => format!("The configuration is right, and means {all} certificates."),
+        (1, _) => "The configuration is right, but its certificate cannot be read.".to_owned(),
         (all, some) => {
             format!(
                 "The configuration is right, but {some} of its {all} certificates cannot be read."
@@ -119,6 +123,9 @@ impl Report for CheckReport {
         page.section("Configuration");
         page.field("file", &self.config);
         page.field("store", self.store.as_deref().unwrap_or("memory only"));
+        for address in &self.redis {
+            page.field("shared", address);
+        }
         match &self.listen {
             Some(address) => page.field("status page", format!("http://{address}/")),
             None => page.field("status page", "none"),

@@ -196,6 +196,8 @@ impl Report for OnceReport {
             let path = format!("{:paths$}", one.certificate);
             let said = one.file_error.as_deref().or(one.note.as_deref());
             let said = said.unwrap_or_else(|| one.state.words());
+            // The path stands before it already.
+            let said = said.strip_prefix(&one.certificate).unwrap_or(said).trim_start();
             let note = shortened(said, room);
             page.line(outcome(one), &path, &format!("{:>times$}  {note}", time_left(one)));
         }

@@ -20,7 +20,9 @@ use crate::failure::Failure;
 use crate::input;
 
 use problem::Problem;
-pub(super) use values::{Hook, HttpUrl, Listen, Many, Mode, Output, Owner, Pattern, Socket};
+pub(super) use values::{
+    Hook, HttpUrl, Listen, Many, Mode, Output, Owner, Pattern, RedisUrl, Socket,
+};
 
 /// The sample, which has every key.
 pub(super) const SAMPLE: &str = include_str!("../../../../../packaging/agent.toml");
@@ -44,7 +46,12 @@ pub(super) struct Config {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Store {
     pub(super) path: Option<PathBuf>,
-    pub(super) redis: Option<String>,
+    /// A Redis or Valkey that a fleet shares; several are nodes of one cluster.
+    pub(super) redis: Many<RedisUrl>,
+    /// What the names of its keys begin with.
+    pub(super) redis_prefix: Option<String>,
+    /// Whom it is believed that it is the one, in PEM, for `rediss`.
+    pub(super) redis_ca: Option<PathBuf>,
 }
 
 /// `[fetch]`: how responders are asked.
@@ -203,11 +210,9 @@ impl Config {
             Failure::usage(format!("{name} is not UTF-8 in line {line}."))
                 .advise("Save it as UTF-8, as TOML has to be.")
         })?;
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        Self::parse(&text, &name, directory)
+        // Absolute, so that paths mean the same in every report.
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self::parse(&text, &name, whole.parent().unwrap_or(Path::new("/")))
     }
 
     /// Reads the text of a file of that name, whose relative paths begin at that directory.
@@ -241,6 +246,9 @@ impl Config {
     fn resolve(&mut self, directory: &Path) {
         if let Some(path) = &mut self.store.path {
             *path = directory.join(&*path);
+        }
+        if let Some(authorities) = &mut self.store.redis_ca {
+            *authorities = directory.join(&*authorities);
         }
         for rule in &mut self.rules {
             rule.path.resolve(directory);

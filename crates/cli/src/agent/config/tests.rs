@@ -91,11 +91,12 @@ fn refused(text: &str) -> (usize, usize, String) {
 #[test]
 fn what_is_wrong_is_told_with_its_line() {
     for (text, line, column, words) in [
-        ("[store]\npaht = \"/x\"", 2, 1, "unknown key `paht`, expected `path` or `redis`"),
+        ("[store]\npaht = \"/x\"", 2, 1, "unknown key `paht`, expected one of `path`, `redis`, "),
         ("[store\n", 1, 7, "line 1, column 7"),
         ("\n[watch]\ninterval = \"soon\"", 3, 12, "\"soon\" is no time"),
         ("[watch]\ninterval = \"0s\"", 2, 12, "a time of zero"),
         ("[watch]\ninterval = 3", 2, 12, "integer"),
+        ("[store]\nredis = \"http://x\"", 2, 9, "begins with redis://"),
         ("[fetch]\nconcurrent = 0", 2, 14, "0 is not a count"),
         ("[fetch]\nnonce = \"yes\"", 2, 9, "\"yes\" is none of"),
         ("[fetch]\nproxy = \"socks5://x\"", 2, 9, "URL of socks5"),
@@ -147,6 +148,22 @@ fn values_mean_what_they_say() {
     assert_eq!(rule("owner = \":7\"").owner, Some(Owner { user: None, group: Some(7) }));
     let config = parse("[http]\nlisten = \"off\"\n[[certificate]]\npath = \"/a\"").unwrap();
     assert_eq!(config.http.listen, Listen::Off);
+}
+
+#[test]
+fn a_password_is_not_shown() {
+    let store = parse(
+        "[store]\nredis = [\"rediss://me:secret@r.example:6380/2\", \"unix:/r.sock\"]\n\
+                       [[certificate]]\npath = \"/a\"",
+    )
+    .unwrap()
+    .store;
+    assert!(store.redis.0[0].0.contains("secret"));
+    let shown = format!("{store:?} {} {}", store.redis.0[0], store.redis.0[1]);
+    assert!(!shown.contains("secret"), "{shown}");
+    assert!(shown.ends_with(" rediss://r.example:6380/2 unix:/r.sock"), "{shown}");
+    let error = parse("[store]\nredis = \"http://me:secret@x\"").unwrap_err().to_string();
+    assert!(!error.contains("secret"), "{error}");
 }
 
 #[test]

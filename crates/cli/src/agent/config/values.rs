@@ -394,6 +394,45 @@ impl TryFrom<String> for HttpUrl {
     }
 }
 
+/// The address of a Redis or Valkey.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::agent) struct RedisUrl(pub(in crate::agent) String);
+
+impl TryFrom<String> for RedisUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        // The address is not repeated in what is said: a password may be in it.
+        let known = ["redis://", "rediss://", "unix:"].iter().any(|kind| text.starts_with(kind));
+        match known {
+            true => Ok(Self(text)),
+            false => {
+                Err("the address of a Redis begins with redis://, rediss:// or unix:".to_owned())
+            }
+        }
+    }
+}
+
+/// The address without who uses it and with what password.
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.split_once("://") {
+            Some((kind, rest)) => {
+                let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+                write!(f, "{kind}://{place}")
+            }
+            None => f.write_str(&self.0),
+        }
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 fn http_url(text: String) -> Result<String, String> {
     match reqwest::Url::parse(&text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text),

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use certstatus_stapler::fetch::Http;
+use certstatus_stapler::store::{Layered, RedisStore};
 use certstatus_stapler::{DiskStore, Fingerprint, ResponderLimits, Stapler, Target};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::agent::certificates::Loaded;
-use crate::agent::config::{Config, Fetch, Rule};
+use crate::agent::config::{Config, Fetch, Rule, Store};
 use crate::failure::Failure;
+use crate::input;
 
 /// Starts a stapler with that configuration, and gives it with a channel that names the certificates
 /// of which there is news. The news itself the stapler has logged.
@@ -48,16 +50,41 @@ pub(super) fn start_stapler(
     if config.fetch.staple_revoked {
         builder = builder.staple_any_status();
     }
-    if let Some(path) = &config.store.path {
-        builder = builder.store(DiskStore::open(path).map_err(|e| {
-            Failure::failed(
-                "store",
-                format!("The store at {} cannot be opened: {e}.", path.display()),
-            )
-            .advise("Give a directory under [store] in which the agent may write.")
-        })?);
-    }
+    builder = match (redis(&config.store)?, disk(&config.store)?) {
+        (Some(redis), Some(disk)) => builder.store(Layered::new(redis, disk)),
+        (Some(redis), None) => builder.store(redis),
+        (None, Some(disk)) => builder.store(disk),
+        (None, None) => builder,
+    };
     Ok((builder.start().map_err(failed("stapler"))?, news))
+}
+
+/// The store of this member alone, if there is one.
+fn disk(store: &Store) -> Result<Option<DiskStore>, Failure> {
+    let Some(path) = &store.path else { return Ok(None) };
+    DiskStore::open(path).map(Some).map_err(|e| {
+        Failure::failed("store", format!("The store at {} cannot be opened: {e}.", path.display()))
+            .advise("Give a directory under [store] in which the agent may write.")
+    })
+}
+
+/// The store that the fleet shares, if there is one. It need not be there now.
+fn redis(store: &Store) -> Result<Option<RedisStore>, Failure> {
+    let mut redis = match store.redis.0.as_slice() {
+        [] => return Ok(None),
+        [one] => RedisStore::at(&one.0),
+        nodes => RedisStore::cluster(nodes.iter().map(|node| node.0.as_str())),
+    };
+    if let Some(prefix) = &store.redis_prefix {
+        redis = redis.prefix(prefix);
+    }
+    if let Some(authorities) = &store.redis_ca {
+        redis = redis.certificate_authorities(input::read(authorities)?);
+    }
+    redis.start().map(Some).map_err(|e| {
+        Failure::failed("store", format!("The agent cannot start: {e}."))
+            .advise("Check what is under [store].")
+    })
 }
 
 /// A certificate as the stapler is told of it.
