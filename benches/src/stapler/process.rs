@@ -19,6 +19,10 @@ use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::population::{REFRESHED, read};
+use crate::side_by_side::median;
+
+/// Certificates that are refreshed in a round, and as many beside it that are verified and written.
+const ROUND: usize = 20;
 
 /// How many certificates are there before memory is counted.
 const FIRST: usize = 256;
@@ -84,7 +88,7 @@ async fn measure(size: usize, idle: Duration, directory: &Path) {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let store = DiskStore::open(directory.join("store")).expect("the store");
     let (prepared, saved) = (Prepared::default(), Arc::new(AtomicUsize::new(0)));
-    let begun = Instant::now();
+    let (cpu, begun) = (cpu_time(), Instant::now());
     let stapler = Stapler::builder(provider)
         .store(Counting(store.clone(), Arc::clone(&saved)))
         .transport(prepared.clone())
@@ -99,6 +103,7 @@ async fn measure(size: usize, idle: Duration, directory: &Path) {
     add_all(&stapler, first..size, directory);
     stapler.ready().await;
     println!("start_s {}", begun.elapsed().as_secs_f64());
+    println!("start_cpu_s {}", cpu_time() - cpu);
     let staples = read(directory, "staples").take(size).skip(first);
     let staples: usize = staples.map(|staple| staple.len()).sum();
     let kept = resident_bytes().saturating_sub(before).saturating_sub(staples);
@@ -110,31 +115,44 @@ async fn measure(size: usize, idle: Duration, directory: &Path) {
     tokio::time::sleep(idle).await;
     println!("idle_share {}", (cpu_time() - cpu) / begun.elapsed().as_secs_f64());
 
-    let refreshed = size.min(REFRESHED) / 2;
-    let (ours, theirs) = (0..refreshed, refreshed..2 * refreshed);
-    let leaves: Vec<_> = read(directory, "leaves").take(2 * refreshed).collect();
-    let newer: Vec<_> = read(directory, "newer").take(2 * refreshed).collect();
-    for number in ours.clone() {
-        let serial = Certificate::parse(&leaves[number]).expect("a leaf").serial_number().to_vec();
-        prepared.0.lock().expect("no panic").insert(serial, newer[number].clone());
-    }
-    let (cpu, begun) = (cpu_time(), Instant::now());
-    for number in ours {
-        assert!(stapler.refresh(&Fingerprint::of(&leaves[number])));
-    }
-    while saved.load(Ordering::SeqCst) < refreshed {
-        tokio::time::sleep(Duration::from_micros(200)).await;
-    }
-    println!("refresh_s {}", begun.elapsed().as_secs_f64() / refreshed as f64);
-    println!("refresh_cpu_s {}", (cpu_time() - cpu) / refreshed as f64);
+    let refreshed = size.min(REFRESHED);
+    let leaves: Vec<_> = read(directory, "leaves").take(refreshed).collect();
+    let newer: Vec<_> = read(directory, "newer").take(refreshed).collect();
     let issuer = std::fs::read(directory.join("issuer")).expect("the issuer");
     let issuer = Certificate::parse(&issuer).expect("a certificate");
     let issuer = Issuer::from_certificate(&issuer);
-    let begun = Instant::now();
-    for number in theirs {
-        verify_and_write(&store, &issuer, &leaves[number], &newer[number]).await;
+    let (mut ours, mut theirs, mut ratios, mut cpu) = (vec![], vec![], vec![], 0.0);
+    let rounds = leaves.chunks(2 * ROUND).zip(newer.chunks(2 * ROUND));
+    for (leaves, newer) in rounds.filter(|(leaves, _)| leaves.len() == 2 * ROUND) {
+        let (our_leaves, their_leaves) = leaves.split_at(ROUND);
+        let (our_newer, their_newer) = newer.split_at(ROUND);
+        for (leaf, response) in our_leaves.iter().zip(our_newer) {
+            let serial = Certificate::parse(leaf).expect("a leaf").serial_number().to_vec();
+            prepared.0.lock().expect("no panic").insert(serial, response.clone());
+        }
+        let (cpu_before, begun) = (cpu_time(), Instant::now());
+        let wanted = saved.load(Ordering::SeqCst) + ROUND;
+        for leaf in our_leaves {
+            assert!(stapler.refresh(&Fingerprint::of(leaf)));
+        }
+        while saved.load(Ordering::SeqCst) < wanted {
+            tokio::time::sleep(Duration::from_micros(100)).await;
+        }
+        let our_time = begun.elapsed().as_secs_f64();
+        cpu += cpu_time() - cpu_before;
+        let begun = Instant::now();
+        for (leaf, response) in their_leaves.iter().zip(their_newer) {
+            verify_and_write(&store, &issuer, leaf, response).await;
+        }
+        let their_time = begun.elapsed().as_secs_f64();
+        ours.push(our_time / ROUND as f64);
+        theirs.push(their_time / ROUND as f64);
+        ratios.push(our_time / their_time);
     }
-    println!("verify_write_s {}", begun.elapsed().as_secs_f64() / refreshed as f64);
+    println!("refresh_cpu_s {}", cpu / (ours.len() * ROUND) as f64);
+    println!("refresh_s {}", median(ours));
+    println!("verify_write_s {}", median(theirs));
+    println!("ratio {}", median(ratios));
 }
 
 /// Adds these certificates, from as many threads as there are cores.

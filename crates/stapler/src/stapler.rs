@@ -92,8 +92,10 @@ impl Stapler {
         let index = shared.index.pin();
         match index.try_insert(entry.id, Arc::clone(&entry)) {
             Ok(_) => {
-                let added = self.inner.commands.send(Command::Add(Arc::clone(&entry)));
-                added.map_err(|_| Error::ShutDown)?;
+                if self.inner.commands.send(Command::Add(Arc::clone(&entry))).is_err() {
+                    index.remove(&entry.id);
+                    return Err(Error::ShutDown);
+                }
                 Ok(self.handle_of(entry))
             }
             // Somebody else has added it at the same moment.

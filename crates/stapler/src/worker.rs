@@ -149,15 +149,13 @@ impl Worker {
     /// What is being written is written; what is being asked is given up.
     async fn end(mut self) {
         self.commands.close();
-        for job in self.running.values() {
-            if job.gate.is_some() {
-                job.entry.settle();
-            }
-        }
+        // Nobody need wait for what will not come any more.
+        self.shared.index.pin().values().for_each(|entry| entry.settle());
         let grace = tokio::time::timeout(Duration::from_secs(5), async {
             while self.jobs.join_next().await.is_some() {}
         });
         if grace.await.is_err() {
+            tracing::warn!("what was under way at the end is given up");
             self.jobs.abort_all();
         }
     }

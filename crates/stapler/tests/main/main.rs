@@ -9,6 +9,7 @@
 
 mod clocks;
 mod counted;
+mod fleet;
 mod http;
 mod imc2018;
 mod life;

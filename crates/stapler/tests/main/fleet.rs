@@ -1,0 +1,234 @@
+//! Members of a fleet that share a store: one asks, the others take over.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use certstatus::VerifiedResponse;
+use certstatus_lab::{Fault, Leaf};
+use certstatus_stapler::store::Lease;
+use certstatus_stapler::{
+    BoxFuture, Fingerprint, StapleHandle, Stapler, Store, StoreError, Target,
+};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::support::{DAY, HOUR, Net, seconds, strict_client};
+
+/// What the members share.
+#[derive(Debug, Default)]
+struct Common {
+    responses: HashMap<Fingerprint, Vec<u8>>,
+    leases: HashMap<Fingerprint, (usize, Instant)>,
+    listeners: Vec<mpsc::Sender<Fingerprint>>,
+}
+
+/// One member's view of it.
+#[derive(Clone, Debug)]
+struct Member {
+    number: usize,
+    common: Arc<Mutex<Common>>,
+    /// Whether the store is away.
+    away: Arc<AtomicBool>,
+    /// Whether members are told of what others save.
+    notices: bool,
+}
+
+impl Member {
+    fn on<'a, T: Send + 'a>(
+        &self,
+        act: impl FnOnce(&mut Common) -> T,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        let done = match self.away.load(Ordering::SeqCst) {
+            true => Err(StoreError::new("the common store cannot be reached", "it is away")),
+            false => Ok(act(&mut self.common.lock().unwrap())),
+        };
+        Box::pin(std::future::ready(done))
+    }
+
+    fn holds(&self, common: &Common, id: &Fingerprint) -> bool {
+        common.leases.get(id).is_some_and(|(holder, _)| *holder == self.number)
+    }
+}
+
+impl Store for Member {
+    fn load<'a>(
+        &'a self,
+        id: &'a Fingerprint,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        self.on(|common| common.responses.get(id).cloned())
+    }
+
+    fn save<'a>(
+        &'a self,
+        id: &'a Fingerprint,
+        response: &'a VerifiedResponse,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.on(|common| {
+            common.responses.insert(*id, response.der().to_vec());
+            for listener in &common.listeners {
+                let _ = listener.try_send(*id);
+            }
+        })
+    }
+
+    fn remove<'a>(&'a self, _: &'a Fingerprint) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.on(|_| ())
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        id: &'a Fingerprint,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        let now = Instant::now();
+        self.on(|common| match common.leases.get(id) {
+            Some((holder, until)) if *holder != self.number && *until > now => {
+                Lease::Held { retry: *until - now }
+            }
+            _ => {
+                common.leases.insert(*id, (self.number, now + ttl));
+                Lease::Granted
+            }
+        })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        id: &'a Fingerprint,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.on(|common| {
+            if self.holds(common, id) {
+                common.leases.insert(*id, (self.number, Instant::now() + ttl));
+            }
+        })
+    }
+
+    fn release<'a>(&'a self, id: &'a Fingerprint) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.on(|common| {
+            if self.holds(common, id) {
+                common.leases.remove(id);
+            }
+        })
+    }
+
+    fn changes(&self) -> Option<mpsc::Receiver<Fingerprint>> {
+        let (sender, receiver) = mpsc::channel(100);
+        self.notices.then(|| self.common.lock().unwrap().listeners.push(sender))?;
+        Some(receiver)
+    }
+}
+
+/// Five members that staple for one certificate.
+struct Fleet {
+    net: Net,
+    leaf: Leaf,
+    members: Vec<(Stapler, StapleHandle)>,
+    away: Arc<AtomicBool>,
+}
+
+impl Fleet {
+    fn start(net: Net, notices: bool) -> Self {
+        let leaf = net.leaf("www.example.org");
+        let (common, away) = (Arc::default(), Arc::default());
+        let join = |number| {
+            let (common, away) = (Arc::clone(&common), Arc::clone(&away));
+            let store = Member { number, common, away, notices };
+            let stapler = net.stapler().store(store).start().unwrap();
+            let handle = stapler.add(Target::from_chain(leaf.chain())).unwrap();
+            (stapler, handle)
+        };
+        let members = (0..5).map(join).collect();
+        Self { net, leaf, members, away }
+    }
+
+    /// How many members have a staple that a strict client accepts; none has one that it refuses.
+    fn stapling(&self) -> usize {
+        let seen = |(_, handle): &&(Stapler, StapleHandle)| {
+            let seen = strict_client(handle, &self.leaf, self.net.now());
+            assert_ne!(seen, Some(false));
+            seen.is_some()
+        };
+        self.members.iter().filter(seen).count()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_request_per_refresh_serves_the_whole_fleet() {
+    for notices in [true, false] {
+        let fleet = Fleet::start(Net::new(4 * HOUR), notices);
+        tokio::time::sleep(seconds(70)).await;
+        assert_eq!((fleet.stapling(), fleet.net.asked()), (5, 1), "notices: {notices}");
+        for _ in 0..2 * 24 {
+            tokio::time::sleep(seconds(HOUR / 2)).await;
+            assert_eq!(fleet.stapling(), 5);
+        }
+        // The earliest of five has its refresh between 3/8 and 15/32 of four hours.
+        let asked = fleet.net.asked();
+        assert!((24 * 60 / 113..=1 + 24 * 60 / 90).contains(&asked), "{asked} requests in a day");
+    }
+}
+
+/// The member that holds the lease comes to its end while it asks, and never gives the lease back.
+#[tokio::test(start_paused = true)]
+async fn the_death_of_the_holder_costs_the_others_a_minute() {
+    let net = Net::new(4 * DAY);
+    net.set_fault(Some(Fault::Timeout));
+    let mut fleet = Fleet::start(net, true);
+    tokio::time::sleep(seconds(1)).await;
+    assert_eq!((fleet.stapling(), fleet.net.asked()), (0, 1));
+    // The others were told that somebody else asks, and plan to look again.
+    let holder = fleet
+        .members
+        .iter()
+        .position(|(_, handle)| handle.snapshot().next_attempt.unwrap() <= fleet.net.now());
+    let (stapler, _) = fleet.members.remove(holder.unwrap());
+    let killed = tokio::time::timeout(seconds(1), stapler.shut_down()).await;
+    assert!(killed.is_err(), "it was asking");
+    fleet.net.set_fault(None);
+    tokio::time::sleep(seconds(70)).await;
+    assert_eq!((fleet.stapling(), fleet.net.asked()), (4, 2));
+}
+
+/// A responder that fails is asked by one member, and not by five.
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_one_is_a_pause_for_all() {
+    let fleet = Fleet::start(Net::new(4 * HOUR), true);
+    tokio::time::sleep(seconds(70)).await;
+    let before = fleet.net.asked();
+    fleet.net.set_fault(Some(Fault::Http500));
+    tokio::time::sleep(seconds(3 * HOUR)).await;
+    let asked = fleet.net.asked() - before;
+    assert!((3..30).contains(&asked), "{asked} requests");
+    assert_eq!(fleet.stapling(), 5);
+    fleet.net.set_fault(None);
+    tokio::time::sleep(seconds(HOUR)).await;
+    assert_eq!(fleet.stapling(), 5);
+}
+
+/// Without the common store each member is on its own, and none is without a staple.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_leaves_each_member_on_its_own() {
+    let fleet = Fleet::start(Net::new(4 * HOUR), true);
+    tokio::time::sleep(seconds(70)).await;
+    fleet.away.store(true, Ordering::SeqCst);
+    for _ in 0..2 * 24 {
+        tokio::time::sleep(seconds(HOUR / 2)).await;
+        assert_eq!(fleet.stapling(), 5);
+    }
+    let alone = fleet.net.asked();
+    assert!((5 * 12..5 * 17).contains(&alone), "{alone}");
+    fleet.away.store(false, Ordering::SeqCst);
+    tokio::time::sleep(seconds(4 * HOUR)).await;
+    let before = fleet.net.asked();
+    tokio::time::sleep(seconds(DAY)).await;
+    let together = fleet.net.asked() - before;
+    assert!((12..=17).contains(&together), "{together}");
+    assert_eq!(fleet.stapling(), 5);
+}
