@@ -163,6 +163,7 @@ const OTHERS: &[&str] = &[
     "SSL_add_store",
     "SSL_dup_CA_list",
     "SSL_load_client_CA",
+    "SSL_new",
     "SSL_extension_supported",
     "SSL_get_ex_data_X509_STORE",
     "SSL_select_next_proto",
