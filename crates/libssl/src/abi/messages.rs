@@ -155,7 +155,7 @@ fn tell(ssl: &Arc<Ssl>, event: &Event, callbacks: &Callbacks) {
         Content::Alert => (21, event.version),
         Content::Handshake => (22, event.version),
     };
-    let bytes = event.bytes.as_ptr().cast();
+    let bytes = event.bytes().as_ptr().cast();
     // SAFETY: the program has set this function for this purpose, with its argument; the bytes live
     // for the call.
     unsafe {
@@ -164,7 +164,7 @@ fn tell(ssl: &Arc<Ssl>, event: &Event, callbacks: &Callbacks) {
             c_int::from(version),
             content,
             bytes,
-            event.bytes.len(),
+            event.bytes().len(),
             Handle::borrowed(ssl),
             callbacks.msg_arg.0,
         );
@@ -179,7 +179,7 @@ fn tell_extensions(ssl: &Arc<Ssl>, event: &Event, callbacks: &Callbacks, tls13: 
     }
     let client = ssl.lock().side == Some(Side::Client);
     let known = |(kind, _): &(u16, Vec<u8>)| client_hello::is_known(*kind);
-    for (kind, contents) in extensions::in_message(&event.bytes, tls13).iter().filter(|e| known(e))
+    for (kind, contents) in extensions::in_message(event.bytes(), tls13).iter().filter(|e| known(e))
     {
         // SAFETY: the program has set this function for this purpose, with its argument; the
         // contents live for the call.

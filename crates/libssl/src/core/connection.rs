@@ -3,14 +3,14 @@
 //! [`Connection::advance`] works on what was received and says what comes next. It never calls
 //! out: a [`Request`] is answered by a call to the method that it names, then `advance` goes on.
 
-use std::ffi::c_int;
-use std::sync::Arc;
+mod facts;
+mod watched;
 
-use rustls::crypto::kx::NamedGroup;
+use std::sync::Arc;
 
 use rustls::HandshakeKind;
 
-use super::buffer::{Input, Lent};
+use super::buffer::Input;
 use super::client::{self, Client};
 use super::client_hello::{Agreed, ClientHello};
 use super::credentials::Credential;
@@ -19,11 +19,11 @@ use super::first_records::{FirstRecords, Seen};
 use super::key_log::CollectedKeys;
 use super::server::{self, Choice, Server};
 use super::sessions::{ClientSession, ConnectionSessions};
-use super::settings::{MODE_RELEASE_BUFFERS, OP_CLEANSE_PLAINTEXT, Settings, TLS1_2, TLS1_3};
-use super::tap::{Exchange, Finished, Tap};
+use super::settings::{MODE_RELEASE_BUFFERS, OP_CLEANSE_PLAINTEXT, Settings};
+use super::tap::Tap;
 use super::traffic::{Received, Traffic};
 use super::verify::Signatures;
-use super::wire::{Event, Wire};
+use super::wire::Wire;
 use crate::sys::reasons;
 
 /// The certificates that the peer has shown, in DER, its own first; and what it stapled to it.
@@ -142,61 +142,6 @@ impl Connection {
     /// Starts as a server.
     pub(crate) fn start_server(&mut self) {
         self.state = State::Server(Box::new(Server::start(Arc::clone(&self.signatures))));
-    }
-
-    /// Has the connection watched from its start. `whole` says whether its records are of interest
-    /// too, or the messages of its handshakes alone.
-    pub(crate) fn watch(&mut self, settings: &Settings, server: bool, whole: bool) {
-        let highest = if settings.speaks_tls13() { 0x0304 } else { 0x0303 };
-        self.wire = Some(Box::new(Wire::new(server, highest, whole, self.tap.watch())));
-    }
-
-    /// The next of what has passed, for who watches.
-    pub(crate) fn next_event(&mut self) -> Option<Event> {
-        let wire = self.wire.as_mut()?;
-        wire.processed();
-        wire.next()
-    }
-
-    /// What the peer has sent and the engine not dealt with will not be shown: the handshake ends
-    /// before it.
-    pub(crate) fn disregard_received(&mut self) {
-        if let Some(wire) = &mut self.wire {
-            wire.disregard_received();
-        }
-    }
-
-    /// All of the handshake has been shown to who watches.
-    pub(crate) fn handshake_shown(&mut self) {
-        if let Some(wire) = &mut self.wire {
-            wire.complete();
-        }
-    }
-
-    /// Takes the input's buffer back, with `count` bytes more from the peer.
-    pub(crate) fn take_back(&mut self, mut lent: Lent, count: usize) {
-        if let Some(wire) = &mut self.wire {
-            wire.arrive(lent.room().get(..count).unwrap_or_default());
-        }
-        self.input.take_back(lent, count);
-    }
-
-    /// Takes the bytes for the peer.
-    pub(crate) fn take_output(&mut self) -> Vec<u8> {
-        let shown = std::mem::take(&mut self.shown);
-        if let Some(wire) = &mut self.wire {
-            // What is sent answers what was received.
-            wire.processed();
-            wire.leave(self.output.get(shown..).unwrap_or_default());
-        }
-        std::mem::take(&mut self.output)
-    }
-
-    /// Gives back what the transport did not take. What was added meanwhile comes after it.
-    pub(crate) fn put_back(&mut self, mut rest: Vec<u8>) {
-        self.shown = rest.len();
-        rest.append(&mut self.output);
-        self.output = rest;
     }
 
     /// Whether a handshake has been started.
@@ -363,44 +308,9 @@ impl Connection {
         self.fail(client::over())
     }
 
-    /// The protocol of ALPN, once it is known.
-    pub(crate) fn alpn(&self) -> Option<&[u8]> {
-        match &self.state {
-            State::Client(client) => client.alpn.as_deref(),
-            State::Traffic(traffic) => traffic.outputs.alpn_protocol().map(AsRef::as_ref),
-            _ => self.alpn.as_deref(),
-        }
-    }
-
     fn note_client_random(&mut self, hello: Option<&ClientHello>) {
         if let Some(random) = hello.and_then(|hello| hello.random.as_slice().try_into().ok()) {
             self.randoms.client = random;
-        }
-    }
-
-    /// The randoms of both hellos.
-    pub(crate) fn randoms(&self) -> Randoms {
-        let mut randoms = self.randoms;
-        match &self.state {
-            State::Client(client) => randoms.server = client.random.unwrap_or_default(),
-            State::Server(server) => {
-                randoms.client = server.hello().random.as_slice().try_into().unwrap_or_default();
-                randoms.server = server.random.unwrap_or_default();
-            }
-            _ => {}
-        }
-        randoms
-    }
-
-    /// What both sides agree on, once the hellos have passed.
-    pub(crate) fn agreed(&self) -> Agreed {
-        match &self.state {
-            State::Client(client) => client.agreed,
-            State::Server(server) => match self.tls13 {
-                Some(tls13) => server.hello().agreed(tls13),
-                None => Agreed::default(),
-            },
-            _ => self.agreed,
         }
     }
 
@@ -471,44 +381,6 @@ impl Connection {
             State::Server(server) => Some(server.hello()),
             _ => None,
         }
-    }
-
-    /// `TLS1_2_VERSION` or `TLS1_3_VERSION`, once it is chosen.
-    pub(crate) fn version(&self) -> Option<c_int> {
-        self.tls13.map(|tls13| if tls13 { TLS1_3 } else { TLS1_2 })
-    }
-
-    /// The number of the cipher suite, once the handshake is complete.
-    pub(crate) fn suite(&self) -> Option<u16> {
-        Some(self.traffic()?.outputs.negotiated_cipher_suite()?.suite().into())
-    }
-
-    /// The group of the key exchange, once the handshake is complete. None after a resumption
-    /// without one.
-    pub(crate) fn group(&self) -> Option<NamedGroup> {
-        Some(self.traffic()?.outputs.negotiated_key_exchange_group()?.name())
-    }
-
-    /// The ClientHello that a server has received, also when its handshake is complete.
-    pub(crate) fn offered(&self) -> Option<&ClientHello> {
-        self.hello().or(self.offered.as_ref())
-    }
-
-    /// The Finished that the client or the server has sent, once the handshake is complete.
-    pub(crate) fn finished(&self, of_client: bool) -> Option<&Finished> {
-        self.traffic()?;
-        let tap = &self.tap;
-        Some(if of_client { tap.client_finished() } else { tap.server_finished() })
-    }
-
-    /// The key exchange, as soon as both keys are known. None for a resumption without one.
-    pub(crate) fn exchange(&self) -> Option<&Exchange> {
-        self.tap.exchange()
-    }
-
-    /// Whether the handshake has resumed a session.
-    pub(crate) fn is_resumed(&self) -> bool {
-        self.resumed
     }
 
     /// Sessions that a client has received.

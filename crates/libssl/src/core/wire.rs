@@ -46,13 +46,40 @@ pub(crate) struct Event {
     pub(crate) content: Content,
     /// The version on the record for its header, else the one that is spoken, or will be at most.
     pub(crate) version: u16,
-    pub(crate) bytes: Vec<u8>,
+    bytes: Bytes,
+}
+
+/// The bytes of an event. The many that come with each record are short, and cost no allocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Bytes {
+    Short([u8; HEADER], usize),
+    Long(Vec<u8>),
 }
 
 impl Event {
+    pub(crate) fn new(sent: bool, content: Content, version: u16, bytes: &[u8]) -> Self {
+        let mut short = [0; HEADER];
+        let bytes = match short.get_mut(..bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                Bytes::Short(short, bytes.len())
+            }
+            None => Bytes::Long(bytes.to_vec()),
+        };
+        Self { sent, content, version, bytes }
+    }
+
+    /// What has passed.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Short(bytes, length) => bytes.get(..*length).unwrap_or_default(),
+            Bytes::Long(bytes) => bytes,
+        }
+    }
+
     /// The type of a handshake message.
     pub(crate) fn message(&self) -> Option<u8> {
-        self.bytes.first().copied().filter(|_| self.content == Content::Handshake)
+        self.bytes().first().copied().filter(|_| self.content == Content::Handshake)
     }
 }
 
@@ -218,7 +245,7 @@ impl Wire {
     fn add(&mut self, sent: bool, content: Content, version: u16, bytes: &[u8]) {
         let wanted = self.whole || !matches!(content, Content::Header | Content::InnerType);
         if wanted {
-            self.events.push_back(Event { sent, content, version, bytes: bytes.to_vec() });
+            self.events.push_back(Event::new(sent, content, version, bytes));
         }
     }
 
@@ -347,7 +374,9 @@ mod tests {
 
     fn shown(wire: &mut Wire) -> Vec<(bool, Content, u16, usize)> {
         let events = std::iter::from_fn(|| wire.next());
-        events.map(|event| (event.sent, event.content, event.version, event.bytes.len())).collect()
+        events
+            .map(|event| (event.sent, event.content, event.version, event.bytes().len()))
+            .collect()
     }
 
     #[test]

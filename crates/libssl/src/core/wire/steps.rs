@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     fn event(sent: bool, message: u8) -> Event {
-        Event { sent, content: Content::Handshake, version: 0x0304, bytes: vec![message, 0, 0, 0] }
+        Event::new(sent, Content::Handshake, 0x0304, &[message, 0, 0, 0])
     }
 
     fn loops(heard: &[Heard]) -> usize {
