@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use rustls::client::{ClientHandshake, ClientSide, Resumption};
 use rustls::crypto::{Identity, VerifiedIdentity};
-use rustls::enums::ApplicationProtocol;
 use rustls::error::Error;
 use rustls::pki_types::{DnsName, IpAddr, ServerName};
 use rustls::split::SplitConnection;
@@ -17,6 +16,7 @@ use rustls::{ClientConfig, NeedsInput, Tcp, TlsInputBuffer, VerifyPeerIdentity};
 
 use super::buffer::Input;
 use super::client_hello::{Agreed, server_agrees, server_alpn, server_random, server_speaks_tls13};
+use super::configs::Parts;
 use super::connection::Presented;
 use super::credentials::{ClientCredentials, Credential, Shown};
 use super::failure::{Failure, alert};
@@ -24,8 +24,7 @@ use super::flight::{Flight, HandshakeSecret, Look};
 use super::key_log::CollectedKeys;
 use super::sessions::{ClientSession, ConnectionSessions};
 use super::settings::Settings;
-use super::status;
-use super::verify::{OfServer, Signatures};
+use super::verify::Signatures;
 use crate::sys::reasons;
 
 /// A handshake under way.
@@ -100,18 +99,8 @@ impl Client {
             credentials: Arc::clone(&settings.credentials),
             schemes: settings.signing_schemes(false),
         };
-        let verifier = OfServer {
-            request_ocsp: settings.status_type == status::OCSP,
-            names: settings.client_ca.iter().map(|name| name.clone().into()).collect(),
-            schemes: settings.accepted_schemes(false),
-            signatures,
-        };
-        let mut config = ClientConfig::builder(provider)
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_client_credential_resolver(credentials.clone())?;
-        config.alpn_protocols =
-            settings.protocols().into_iter().map(ApplicationProtocol::from).collect();
+        Parts { signatures, client: Some(Arc::clone(&credentials)), server: None }.play();
+        let mut config = ClientConfig::clone(settings.client_config()?);
         config.resumption = Resumption::store(sessions.clone());
         let secret = Arc::new(HandshakeSecret::new(key_log));
         config.key_log = secret.clone();

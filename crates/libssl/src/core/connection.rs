@@ -13,6 +13,7 @@ use rustls::HandshakeKind;
 use super::buffer::Input;
 use super::client::{self, Client};
 use super::client_hello::{Agreed, ClientHello};
+use super::configs::Parts;
 use super::credentials::Credential;
 use super::failure::{Failure, alert};
 use super::first_records::{FirstRecords, Seen};
@@ -366,6 +367,7 @@ impl Connection {
             traffic.outputs.protocol_version() == Some(rustls::enums::ProtocolVersion::TLSv1_3),
         );
         self.keep_hello();
+        self.tap.parts = Parts::default();
         self.state = State::Traffic(Box::new(traffic));
         Step::Done
     }

@@ -12,6 +12,7 @@ pub(crate) mod ciphers;
 pub(crate) mod client;
 pub(crate) mod client_hello;
 pub(crate) mod conf;
+pub(crate) mod configs;
 pub(crate) mod connection;
 pub(crate) mod credentials;
 pub(crate) mod failure;

@@ -15,8 +15,8 @@ use rustls::crypto::VerifiedIdentity;
 use rustls::enums::ApplicationProtocol;
 use rustls::error::{Error, PeerIncompatible};
 use rustls::server::{
-    Accepted, NoServerSessionStorage, PreferServerOrder, ServerCredentialResolver, ServerHandshake,
-    ServerSide, StoresServerSessions, Tls13Tickets,
+    Accepted, NoServerSessionStorage, ServerCredentialResolver, ServerHandshake, ServerSide,
+    StoresServerSessions, Tls13Tickets,
 };
 use rustls::split::SplitConnection;
 use rustls::{NeedsInput, ServerConfig, Tcp, VerifyPeerIdentity};
@@ -24,15 +24,13 @@ use rustls::{NeedsInput, ServerConfig, Tcp, VerifyPeerIdentity};
 use super::buffer::Input;
 use super::client::{chain_of, over};
 use super::client_hello::{ClientHello, is_hello_retry_request, server_random};
+use super::configs::Parts;
 use super::connection::Presented;
 use super::credentials::{self, RefuseToSign, ServerCredentials};
 use super::failure::{Failure, alert};
 use super::key_log::CollectedKeys;
-use super::settings::{
-    OP_CIPHER_SERVER_PREFERENCE, OP_NO_TICKET, Settings, TLS1_2, TLS1_3,
-    VERIFY_FAIL_IF_NO_PEER_CERT, VERIFY_PEER,
-};
-use super::verify::{OfClient, Signatures};
+use super::settings::{OP_NO_TICKET, Settings, TLS1_2, TLS1_3};
+use super::verify::Signatures;
 use crate::sys::reasons;
 
 /// A handshake under way.
@@ -445,25 +443,15 @@ impl Server {
                 "no version of TLS is enabled",
             ));
         }
-        let verifier = OfClient {
-            ask: settings.verify_mode & VERIFY_PEER != 0,
-            mandatory: settings.verify_mode & VERIFY_FAIL_IF_NO_PEER_CERT != 0,
-            names: settings.client_ca.iter().map(|name| name.clone().into()).collect(),
-            schemes: settings.accepted_schemes(true),
-            signatures: Arc::clone(&self.signatures),
-        };
-        let mut config = ServerConfig::builder(settings.provider())
-            .with_client_cert_verifier(Arc::new(verifier))
-            .with_server_credential_resolver(resolver)?;
+        let signatures = Arc::clone(&self.signatures);
+        Parts { signatures, client: None, server: Some(resolver) }.play();
+        let mut config = ServerConfig::clone(settings.server_config()?);
         config.alpn_protocols =
             choice.alpn.iter().map(|alpn| ApplicationProtocol::from(alpn.clone())).collect();
         config.session_storage =
             choice.sessions.clone().unwrap_or_else(|| Arc::new(NoServerSessionStorage {}));
         config.ticketer = choice.ticketer.clone().filter(|_| !settings.has_option(OP_NO_TICKET));
         config.send_tls13_tickets = Tls13Tickets { default: tickets, max: tickets };
-        if settings.has_option(OP_CIPHER_SERVER_PREFERENCE) {
-            config.cipher_suite_selector = &PreferServerOrder;
-        }
         if let Some(key_log) = &choice.key_log {
             config.key_log = key_log.clone();
         }

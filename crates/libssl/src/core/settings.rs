@@ -1,15 +1,19 @@
 //! What a program has chosen about the protocol, on a context or a connection.
 //!
 //! One value, shared: `SSL_new` takes the context's, and whoever changes it gets a copy of its
-//! own. The provider of a value is built once, at the first connection that uses it.
+//! own. The provider and the configurations of a value are built once, at the first connection that
+//! uses them.
 
 use std::ffi::c_int;
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::kx::NamedGroup;
 use rustls::crypto::{CryptoProvider, SignatureScheme};
+use rustls::error::Error;
+use rustls::{ClientConfig, ServerConfig};
 
 use super::ciphers::{self, Cipher};
+use super::configs;
 use super::credentials::Credential;
 use super::groups;
 use super::preferences::Preferences;
@@ -94,8 +98,7 @@ pub(crate) struct Settings {
     pub(crate) session_cache_mode: c_int,
     /// How long a session is kept, in seconds.
     pub(crate) session_timeout: u32,
-    /// Made from the above at first use.
-    provider: OnceLock<Arc<CryptoProvider>>,
+    made: Made,
 }
 
 /// What a security callback allows, of all that could be used.
@@ -105,6 +108,14 @@ pub(crate) struct Allowed {
     pub(crate) suites: Vec<u16>,
     pub(crate) groups: Vec<NamedGroup>,
     pub(crate) schemes: Vec<SignatureScheme>,
+}
+
+/// What is made from settings, at first use: once for all connections that share them.
+#[derive(Clone, Debug, Default)]
+struct Made {
+    provider: OnceLock<Arc<CryptoProvider>>,
+    client: OnceLock<Result<Arc<ClientConfig>, Error>>,
+    server: OnceLock<Result<Arc<ServerConfig>, Error>>,
 }
 
 impl Default for Settings {
@@ -138,7 +149,7 @@ impl Default for Settings {
             session_id_context: Arc::new([]),
             session_cache_mode: CACHE_SERVER,
             session_timeout: 7200,
-            provider: OnceLock::new(),
+            made: Made::default(),
         }
     }
 }
@@ -147,7 +158,7 @@ impl Settings {
     /// Changes a shared value: in place when no one else has it, in a copy otherwise.
     pub(crate) fn change(shared: &mut Arc<Self>, change: impl FnOnce(&mut Self)) {
         let settings = Arc::make_mut(shared);
-        settings.provider = OnceLock::new();
+        settings.made = Made::default();
         change(settings);
     }
 
@@ -226,7 +237,19 @@ impl Settings {
 
     /// rustls's cryptography, narrowed to what these settings allow.
     pub(crate) fn provider(&self) -> Arc<CryptoProvider> {
-        Arc::clone(self.provider.get_or_init(|| Arc::new(self.make_provider())))
+        Arc::clone(self.made.provider.get_or_init(|| Arc::new(self.make_provider())))
+    }
+
+    /// What all clients with these settings have in common.
+    pub(crate) fn client_config(&self) -> Result<&Arc<ClientConfig>, Error> {
+        let made = self.made.client.get_or_init(|| configs::client(self).map(Arc::new));
+        made.as_ref().map_err(Error::clone)
+    }
+
+    /// What all servers with these settings have in common.
+    pub(crate) fn server_config(&self) -> Result<&Arc<ServerConfig>, Error> {
+        let made = self.made.server.get_or_init(|| configs::server(self).map(Arc::new));
+        made.as_ref().map_err(Error::clone)
     }
 
     /// The suites that can be used: speaking a version, and allowed at the security level.

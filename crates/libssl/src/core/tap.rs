@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustls::crypto::kx::NamedGroup;
 
+use super::configs::Parts;
+
 thread_local! {
     /// The tap of the connection that the thread works for.
     static LISTENING: RefCell<Option<Tap>> = const { RefCell::new(None) };
@@ -31,6 +33,8 @@ pub(crate) struct Tap {
     exchange: Option<Box<Exchange>>,
     /// Where the contents of encrypted records go, when someone watches.
     records: Option<Arc<Records>>,
+    /// What the handshake is asked for.
+    pub(crate) parts: Parts,
 }
 
 /// The `verify_data` of a Finished message.
@@ -149,7 +153,7 @@ impl Drop for Listening<'_> {
 }
 
 /// Notes something for the connection that the thread works for, if it works for one.
-fn hear(note: impl FnOnce(&mut Tap)) {
+pub(crate) fn hear(note: impl FnOnce(&mut Tap)) {
     let _ = LISTENING.try_with(|listening| {
         if let Some(tap) = listening.borrow_mut().as_mut() {
             note(tap);

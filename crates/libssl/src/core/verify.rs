@@ -14,6 +14,8 @@ use rustls::server::danger::{ClientIdentity, ClientVerifier};
 use rustls::{DistinguishedName, SignerPublicKey};
 use rustls_aws_lc_rs::SUPPORTED_SIG_ALGS;
 
+use super::configs;
+
 use super::flight::CertificateRequest;
 
 /// The schemes of a handshake's signatures; 0, which is none, until there is one.
@@ -68,8 +70,6 @@ pub(crate) struct OfServer {
     pub(crate) names: Arc<[DistinguishedName]>,
     /// The schemes to accept, in order of preference.
     pub(crate) schemes: Vec<SignatureScheme>,
-    /// Told of each signature.
-    pub(crate) signatures: Arc<Signatures>,
 }
 
 impl ServerVerifier for OfServer {
@@ -84,14 +84,14 @@ impl ServerVerifier for OfServer {
         &self,
         input: &SignatureVerificationInput<'_>,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_signature(input, &self.schemes, &self.signatures)
+        verify_signature(input, &self.schemes)
     }
 
     fn verify_tls13_signature(
         &self,
         input: &SignatureVerificationInput<'_>,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(input, &self.schemes, &self.signatures)
+        verify_tls13_signature(input, &self.schemes)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -117,8 +117,6 @@ pub(crate) struct OfClient {
     pub(crate) names: Arc<[DistinguishedName]>,
     /// The schemes to accept, in order of preference.
     pub(crate) schemes: Vec<SignatureScheme>,
-    /// Told of each signature.
-    pub(crate) signatures: Arc<Signatures>,
 }
 
 impl ClientVerifier for OfClient {
@@ -133,14 +131,14 @@ impl ClientVerifier for OfClient {
         &self,
         input: &SignatureVerificationInput<'_>,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_signature(input, &self.schemes, &self.signatures)
+        verify_signature(input, &self.schemes)
     }
 
     fn verify_tls13_signature(
         &self,
         input: &SignatureVerificationInput<'_>,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(input, &self.schemes, &self.signatures)
+        verify_tls13_signature(input, &self.schemes)
     }
 
     fn root_hint_subjects(&self) -> Arc<[DistinguishedName]> {
@@ -164,7 +162,6 @@ impl ClientVerifier for OfClient {
 fn verify_tls13_signature(
     input: &SignatureVerificationInput<'_>,
     accepted: &[SignatureScheme],
-    signatures: &Signatures,
 ) -> Result<HandshakeSignatureValid, Error> {
     match input.signature.scheme {
         SignatureScheme::RSA_PKCS1_SHA1
@@ -173,7 +170,7 @@ fn verify_tls13_signature(
         | SignatureScheme::RSA_PKCS1_SHA512 => {
             Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into())
         }
-        _ => verify_signature(input, accepted, signatures),
+        _ => verify_signature(input, accepted),
     }
 }
 
@@ -184,7 +181,6 @@ fn verify_tls13_signature(
 fn verify_signature(
     input: &SignatureVerificationInput<'_>,
     accepted: &[SignatureScheme],
-    signatures: &Signatures,
 ) -> Result<HandshakeSignatureValid, Error> {
     let SignerPublicKey::X509(certificate) = input.signer else {
         return Err(CertificateError::BadEncoding.into());
@@ -201,6 +197,7 @@ fn verify_signature(
         .iter()
         .find(|candidate| candidate.public_key_alg_id().as_ref() == algorithm)
         .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
+    let signatures = configs::parts().signatures;
     signatures.peer.store(input.signature.scheme.into(), Ordering::Relaxed);
     fitting
         .verify_signature(key, input.message, input.signature.signature())
