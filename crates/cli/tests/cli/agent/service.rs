@@ -59,7 +59,7 @@ fn a_renewed_certificate_whose_responder_fails_loses_the_staple_of_the_old_one()
 
 #[test]
 fn staples_are_refreshed_and_what_expires_is_taken_away() {
-    let place = Place::with(Lab::builder().validity(Duration::from_secs(8)));
+    let place = Place::with(Lab::builder().validity(Duration::from_secs(12)));
     let leaf = place.issue("live/a.pem", LeafRequest::new("a.example").must_staple());
     place.configure(GLOB);
     let agent = place.start();
