@@ -55,3 +55,27 @@ fn a_responder_that_fails_does_not_keep_it_from_being_ready() {
     place.configure("[[certificate]]\npath = \"live/*.pem\"\noutput = \"out/{stem}.der\"\n");
     place.start().is_ready();
 }
+
+#[test]
+fn the_journal_gets_priorities_and_machines_get_json() {
+    let place = Place::new();
+    place.issue("live/a.pem", LeafRequest::new("a.example"));
+    place.write("live/b.pem", "not a certificate");
+    let rule = "[[certificate]]\npath = \"live/*.pem\"\noutput = \"out/{stem}.der\"\n";
+    place.configure(rule);
+    let agent = place.start_with(|command| {
+        command.env("JOURNAL_STREAM", "8:1");
+    });
+    agent.says("<6>ready");
+    agent.says("<4>");
+    assert!(agent.log().lines().all(|line| line.starts_with('<')), "{}", agent.log());
+
+    place.configure(&format!("log.format = \"json\"\nlog.level = \"warn\"\n{rule}"));
+    let agent = place.start();
+    agent.says("b.pem");
+    for line in agent.log().lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["level"], "WARN", "{line}");
+        assert!(event["message"].is_string() && event["certificate"].is_string(), "{line}");
+    }
+}
