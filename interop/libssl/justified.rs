@@ -216,8 +216,7 @@ const TABLE: &[Difference] = &[
         theirs: &["RecordPadding 128: type 1, 2"],
         ours: &[
             "RecordPadding 128: type 1, 0",
-            "conf: error: SSL routines: unsupported (524556): RecordPadding: record padding is not \
-             in the TLS engine",
+            "conf: error: SSL routines: unsupported (524556): record padding is not in the TLS engine",
             "conf: error: SSL routines: bad value (384): cmd=RecordPadding, value=128",
         ],
         reason: "rustls does not pad records; the command says so",

@@ -103,11 +103,34 @@ mod hostile {
     }
 }
 
+/// The programs that call the functions of the man page: as macros, and as functions.
+const OF_THE_MAN_PAGE: [&str; 2] = ["status_accessors", "status_response"];
+
+/// Every function that is exported besides OpenSSL's is looked up and called by the programs below.
+#[test]
+fn every_function_of_the_man_page_is_looked_up_and_called() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(folder.join(path)).expect(path);
+    let exports = read("../crates/libssl/exports.toml");
+    let (_, rest) = exports.split_once("\n[functions]\n").expect("the table of functions");
+    let (table, _) = rest.split_once("\n[").expect("the table after it");
+    let names: Vec<&str> =
+        table.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+    assert_eq!(names.len(), 10, "{names:?}");
+    let header = read("libssl/c/functions.h");
+    let programs = OF_THE_MAN_PAGE.map(|name| read(&format!("libssl/c/{name}.c"))).concat();
+    for name in names {
+        assert!(header.contains(&format!("#undef {name}\n")), "{name} stays a macro");
+        assert!(header.contains(&format!("LOOKED_UP({name},")), "{name} is not looked up");
+        assert!(programs.contains(&format!("{name}(")), "no program calls {name}");
+    }
+}
+
 /// The functions of the man page do as functions what they do as macros.
 #[test]
 fn the_functions_of_the_man_page_are_functions_too() {
     let certificates = Certificates::new();
-    for name in ["status_accessors", "status_response"] {
+    for name in OF_THE_MAN_PAGE {
         let theirs = Program::compile(name, Build::Plain).run(&Library::System, &certificates);
         let program = Program::compile(name, Build::AsFunctions);
         let ours = program.run_over_crashes(Library::ours(), &certificates, &theirs);

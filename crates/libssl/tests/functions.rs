@@ -33,7 +33,7 @@ struct Line {
 const TOPICS: &[(&str, &[&str])] = &[
     ("Certificate status", &["status"]),
     ("Contexts, connections, methods", &["objects", "copy", "method", "init"]),
-    ("Settings", &["context", "preferences", "conf", "ctrl", "temporary_dh"]),
+    ("Settings", &["context", "preferences", "conf", "conf::section", "ctrl", "temporary_dh"]),
     ("Transport, reading and writing, closing", &["connection", "io", "ssl_bio"]),
     (
         "Handshakes and what they agreed",

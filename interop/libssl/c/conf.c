@@ -4,6 +4,10 @@
 #include "harness.h"
 
 #include <openssl/conf.h>
+#include <openssl/dh.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const unsigned flags_of_files = SSL_CONF_FLAG_FILE | SSL_CONF_FLAG_CLIENT
                                        | SSL_CONF_FLAG_SERVER | SSL_CONF_FLAG_CERTIFICATE
@@ -56,7 +60,10 @@ static const struct {
     {"VerifyMode", "Require"},
     {"VerifyMode", "Nonsense"},
     {"NumTickets", "1"},
+    {"RecordPadding", "0"},
+    {"RecordPadding", "1"},
     {"RecordPadding", "128"},
+    {"DHParameters", "/nowhere"},
     {"Certificate", "/nowhere"},
     {"PrivateKey", "/nowhere"},
     {"VerifyCAFile", "/nowhere"},
@@ -74,6 +81,37 @@ static const struct {
     {"-serverpref", NULL},        {"-no_tls1_3", NULL},
     {"-nonsense", "value"},       {"MinProtocol", "TLSv1.3"},
 };
+
+/* Parameters for Diffie-Hellman in a file. */
+static void parameters(const char *group)
+{
+    char path[] = "/tmp/parametersXXXXXX";
+    BIO *file = BIO_new_fd(mkstemp(path), BIO_CLOSE);
+    EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
+    EVP_PKEY *key = NULL;
+    SSL_CONF_CTX *conf = SSL_CONF_CTX_new();
+    SSL_CTX *context = SSL_CTX_new(TLS_method());
+    SSL *ssl = SSL_new(context);
+
+    if (EVP_PKEY_paramgen_init(maker) != 1 || EVP_PKEY_CTX_set_group_name(maker, group) != 1
+        || EVP_PKEY_paramgen(maker, &key) != 1 || PEM_write_bio_Parameters(file, key) != 1)
+        broken("parameters");
+    BIO_free(file);
+    SSL_CONF_CTX_set_flags(conf, flags_of_files);
+    SSL_CONF_CTX_set_ssl_ctx(conf, context);
+    SAY_LONG(SSL_CONF_cmd(conf, "DHParameters", path));
+    SSL_CONF_CTX_set_ssl(conf, ssl);
+    SAY_LONG(SSL_CONF_cmd(conf, "DHParameters", path));
+    SSL_CONF_CTX_set_ssl_ctx(conf, NULL);
+    SAY_LONG(SSL_CONF_cmd(conf, "DHParameters", path));
+    say_errors("parameters");
+    SSL_CONF_CTX_free(conf);
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    EVP_PKEY_free(key);
+    EVP_PKEY_CTX_free(maker);
+    unlink(path);
+}
 
 static void files(void)
 {
@@ -223,6 +261,8 @@ int main(int argc, char **argv)
                     arguments[at].name, arguments[at].value);
     if (begin("files"))
         files();
+    if (begin("parameters for Diffie-Hellman"))
+        parameters("ffdhe2048");
     if (begin("command line"))
         command_line();
     if (begin("prefix"))

@@ -6,6 +6,7 @@
 pub(crate) mod chains;
 pub(crate) mod check;
 pub(crate) mod keys;
+pub(crate) mod stores;
 
 use std::ffi::{CStr, c_int};
 use std::sync::Arc;

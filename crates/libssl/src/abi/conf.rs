@@ -1,23 +1,27 @@
-//! Settings by name: `SSL_CONF_cmd(3)`, and `SSL_CTX_config(3)`, which takes them from the section
-//! `ssl_conf` of libcrypto's configuration. The names are [`crate::core::conf`]'s.
+//! Settings by name: `SSL_CONF_cmd(3)`. The names are [`crate::core::conf`]'s; what a command does
+//! to a context or a connection is [`target`]'s, where commands come from in a configuration
+//! [`section`]'s.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_long};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+pub(crate) mod section;
+mod target;
 
-use crate::abi::arguments::{Handle, Out, Text, int};
-use crate::abi::certificate::{self, Certificates, Holder};
+use std::ffi::{CString, c_char, c_int};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::abi::arguments::{Handle, Text, int};
+use crate::abi::certificate;
 use crate::abi::context::HasSettings;
 use crate::abi::guard::exported;
-use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl};
-use crate::abi::{cipher_list, client_ca, groups, signatures};
+use crate::abi::{client_ca, groups, signatures};
 use crate::core::conf::{self, Action, Command};
-use crate::core::settings::{Settings, TLS1_3};
 use crate::sys::error;
-use crate::sys::libcrypto as ffi;
 use crate::sys::names::{self, Names};
 use crate::sys::reasons;
-use crate::sys::x509::Store;
+use target::{
+    Held, Target, change_options, load_store, set_bound, set_key, set_parameters, set_suites,
+    takes_padding,
+};
 
 /// What a call returns for a name that is no command, or not one for these flags.
 const UNKNOWN: c_int = -2;
@@ -37,61 +41,6 @@ struct ConfState {
     files: Vec<(usize, CString)>,
     /// The names of CAs, for the end.
     names: Option<Names>,
-}
-
-/// What the commands are for. As in OpenSSL the object is not kept alive.
-#[derive(Clone, Debug, Default)]
-enum Target {
-    /// Nothing: values are checked only.
-    #[default]
-    Nothing,
-    Ctx(Weak<Ctx>),
-    Ssl(Weak<Ssl>),
-}
-
-/// A [`Target`], held for a call.
-enum Held {
-    Nothing,
-    Ctx(Arc<Ctx>),
-    Ssl(Arc<Ssl>),
-}
-
-impl Target {
-    fn hold(&self) -> Held {
-        match self {
-            Self::Ctx(ctx) => ctx.upgrade().map_or(Held::Nothing, Held::Ctx),
-            Self::Ssl(ssl) => ssl.upgrade().map_or(Held::Nothing, Held::Ssl),
-            Self::Nothing => Held::Nothing,
-        }
-    }
-}
-
-impl HasSettings for Held {
-    fn settings(&self) -> Arc<Settings> {
-        match self {
-            Self::Nothing => Arc::default(),
-            Self::Ctx(ctx) => ctx.settings(),
-            Self::Ssl(ssl) => ssl.settings(),
-        }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Settings)) {
-        match self {
-            Self::Nothing => {}
-            Self::Ctx(ctx) => HasSettings::change(&**ctx, change),
-            Self::Ssl(ssl) => HasSettings::change(&**ssl, change),
-        }
-    }
-}
-
-impl Held {
-    fn certificates<T>(&self, run: impl FnOnce(&mut Certificates) -> T) -> Option<T> {
-        match self {
-            Self::Nothing => None,
-            Self::Ctx(ctx) => Some(Holder::change(&**ctx, run)),
-            Self::Ssl(ssl) => Some(Holder::change(&**ssl, run)),
-        }
-    }
 }
 
 impl Conf {
@@ -186,6 +135,8 @@ impl Conf {
                 load_store(target, action, value)
             }
             Action::RequestCaFile | Action::RequestCaPath => self.add_names(action, value),
+            Action::DhParameters => set_parameters(target, value),
+            Action::RecordPadding => takes_padding(text),
             Action::Switch(..) | Action::Refused(_) => false,
         }
     }
@@ -262,170 +213,6 @@ impl Conf {
         }
         true
     }
-}
-
-fn change_options(target: &Held, table: &[conf::Element], flags: u32, list: &str) -> bool {
-    let mut bits = target.settings().options;
-    let known = conf::apply(table, flags, list, &mut bits);
-    target.change(|settings| settings.options = bits);
-    known
-}
-
-/// Sets a bound of the versions; those of DTLS are known, and are none of ours.
-fn set_bound(target: &Held, name: &str, bound: fn(&mut Settings) -> &mut c_int) -> bool {
-    let Some(version) = conf::version(name).filter(|_| !matches!(target, Held::Nothing)) else {
-        return false;
-    };
-    if version <= TLS1_3 {
-        target.change(|settings| settings.set_bound(bound, version));
-    }
-    true
-}
-
-fn set_suites(target: &Held, action: Action, list: Text) -> bool {
-    // SAFETY: the arguments are valid: the objects are held here, the list is the program's.
-    let set = unsafe {
-        match (target, action) {
-            (Held::Nothing, _) => 1,
-            (Held::Ctx(ctx), Action::CipherString) => {
-                cipher_list::SSL_CTX_set_cipher_list(Handle::borrowed(ctx), list)
-            }
-            (Held::Ctx(ctx), _) => {
-                cipher_list::SSL_CTX_set_ciphersuites(Handle::borrowed(ctx), list)
-            }
-            (Held::Ssl(ssl), Action::CipherString) => {
-                cipher_list::SSL_set_cipher_list(Handle::borrowed(ssl), list)
-            }
-            (Held::Ssl(ssl), _) => cipher_list::SSL_set_ciphersuites(Handle::borrowed(ssl), list),
-        }
-    };
-    set > 0
-}
-
-fn set_key(target: &Held, file: Text) -> bool {
-    /// `SSL_FILETYPE_PEM`.
-    const PEM: c_int = 1;
-    // SAFETY: as in `set_suites`.
-    let set = unsafe {
-        match target {
-            Held::Nothing => 1,
-            Held::Ctx(ctx) => {
-                certificate::keys::SSL_CTX_use_PrivateKey_file(Handle::borrowed(ctx), file, PEM)
-            }
-            Held::Ssl(ssl) => {
-                certificate::keys::SSL_use_PrivateKey_file(Handle::borrowed(ssl), file, PEM)
-            }
-        }
-    };
-    set > 0
-}
-
-/// Adds to the store that the peer's certificates are verified with, in place of the context's.
-fn load_store(target: &Held, action: Action, path: Text) -> bool {
-    let store = target.certificates(|certificates| {
-        if certificates.verify_store.is_none() {
-            certificates.verify_store = Store::new();
-        }
-        certificates.verify_store.clone()
-    });
-    let Some(store) = store else { return true };
-    let Some(store) = store else { return false };
-    let (store, path) = (store.as_ptr(), path.as_ptr());
-    // SAFETY: the store is held here; the path is a string of C.
-    unsafe {
-        match action {
-            Action::VerifyCaPath => ffi::X509_STORE_load_path(store, path) > 0,
-            Action::VerifyCaStore => ffi::X509_STORE_load_store(store, path) > 0,
-            _ => ffi::X509_STORE_load_file(store, path) > 0,
-        }
-    }
-}
-
-/// Runs the commands of a name in the configuration. The system's default is applied to every
-/// context, as far as it can be, and need not exist.
-fn apply_section(function: &'static CStr, conf: &Conf, name: &CStr, is_system: bool) -> bool {
-    let mut index = 0;
-    // SAFETY: the name is a string of C. What is found belongs to libcrypto's configuration, which
-    // a program does not unload while it makes contexts.
-    let commands: Vec<(Text, Text)> = unsafe {
-        if ffi::conf_ssl_name_find(name.as_ptr(), &mut index) == 0 {
-            if !is_system {
-                let text = format!("name={}", name.to_string_lossy());
-                error::raise(function, reasons::INVALID_CONFIGURATION_NAME, Some(&text));
-            }
-            return is_system;
-        }
-        let (mut found, mut count) = (std::ptr::null(), 0);
-        let section = ffi::conf_ssl_get(index, &mut found, &mut count);
-        (0..count)
-            .map(|at| {
-                let (mut command, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
-                ffi::conf_ssl_get_cmd(section, at, &mut command, &mut value);
-                (Text::from_raw(command), Text::from_raw(value))
-            })
-            .collect()
-    };
-    let run = |(command, value): (Text, Text)| {
-        command.utf8().is_some_and(|command| conf.run(command, value) > 0)
-    };
-    // Every command has its turn, whatever becomes of the others.
-    let failures = commands.into_iter().filter(|command| !run(*command)).count();
-    conf.finish() && failures == 0
-}
-
-fn flags_of(side: Option<Side>, is_system: bool) -> u32 {
-    let side = match side {
-        Some(Side::Client) => conf::CLIENT,
-        Some(Side::Server) => conf::SERVER,
-        None => conf::CLIENT | conf::SERVER,
-    };
-    let more = if is_system { 0 } else { conf::CERTIFICATE | conf::REQUIRE_PRIVATE };
-    conf::FILE | side | more
-}
-
-fn configure(
-    function: &'static CStr,
-    target: Target,
-    side: Option<Side>,
-    name: Option<&CStr>,
-) -> bool {
-    let is_system = name.is_none();
-    let flags = flags_of(side, is_system);
-    let conf = Conf(Mutex::new(ConfState { flags, target, ..ConfState::default() }));
-    apply_section(function, &conf, name.unwrap_or(c"system_default"), is_system)
-}
-
-/// Applies the system's default to a new context. What is wrong in it is not the program's fault.
-pub(crate) fn apply_system_default(ctx: &Arc<Ctx>) {
-    const LOAD_CONFIG: u64 = 0x40;
-    let side = ctx.lock().method.side;
-    // SAFETY: no settings are passed. The configuration is loaded once, whoever asks first.
-    unsafe { ffi::OPENSSL_init_crypto(LOAD_CONFIG, std::ptr::null()) };
-    configure(c"SSL_CTX_new", Target::Ctx(Arc::downgrade(ctx)), side, None);
-}
-
-/// `SSL_CTRL_SET_VERIFY_CERT_STORE`: takes the store over when `larg` is 0.
-pub(crate) fn set_verify_store(
-    holder: &impl Holder,
-    copy: c_long,
-    store: *mut std::ffi::c_void,
-) -> c_long {
-    // SAFETY: the program passes NULL or a valid store; with 0 it gives a reference away.
-    let store = unsafe {
-        match copy {
-            0 => Store::from_raw(store.cast()),
-            _ => Store::from_ref(store.cast()),
-        }
-    };
-    drop(holder.change(|certificates| std::mem::replace(&mut certificates.verify_store, store)));
-    1
-}
-
-/// `SSL_CTRL_GET_VERIFY_CERT_STORE`: writes the store, NULL for none.
-pub(crate) fn verify_store(holder: &impl Holder, _: c_long, out: *mut std::ffi::c_void) -> c_long {
-    let store = holder.change(|c| c.verify_store.as_ref().map(Store::as_ptr));
-    Out::from_void(out).set(store.unwrap_or(std::ptr::null_mut()));
-    1
 }
 
 exported! {
@@ -534,27 +321,4 @@ exported! {
         };
         conf.find(name).2.map_or(conf::TYPE_UNKNOWN, |command| command.kind)
     }
-
-    fn SSL_CTX_config(ctx: Handle<Ctx>, name: Text) -> c_int => 0, {
-        let (Some(ctx), Some(name)) = (ctx.hold(), name.get()) else {
-            error::raise(c"SSL_CTX_config", error::PASSED_NULL_PARAMETER, None);
-            return 0;
-        };
-        let side = ctx.lock().method.side;
-        let target = Target::Ctx(Arc::downgrade(&ctx));
-        int(configure(c"SSL_CTX_config", target, side, Some(name)))
-    }
-
-    fn SSL_config(ssl: Handle<Ssl>, name: Text) -> c_int => 0, {
-        let (Some(ssl), Some(name)) = (ssl.hold(), name.get()) else {
-            error::raise(c"SSL_config", error::PASSED_NULL_PARAMETER, None);
-            return 0;
-        };
-        let side = ssl.lock().method.side;
-        let target = Target::Ssl(Arc::downgrade(&ssl));
-        int(configure(c"SSL_config", target, side, Some(name)))
-    }
-
-    /// libcrypto knows the section by itself.
-    fn SSL_add_ssl_module() -> () => (), {}
 }

@@ -9,13 +9,13 @@ use std::ffi::{c_int, c_long, c_void};
 
 use crate::abi::arguments::Handle;
 use crate::abi::callbacks::{ExtensionCb, MsgCb, ServernameCb, StatusCb};
-use crate::abi::certificate::chains;
+use crate::abi::certificate::{chains, stores};
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::ticket_keys::{self, TicketKeyCb};
 use crate::abi::{
-    absent, client_certificate, conf, context, exchanged, groups, handshake, info, messages,
-    preferences, session_cache, session_use, signatures, status, temporary_dh,
+    absent, client_certificate, context, exchanged, groups, handshake, info, messages, preferences,
+    session_cache, session_use, signatures, status, temporary_dh,
 };
 use crate::sys::error;
 use crate::sys::ticket_cipher::MacKind;
@@ -104,7 +104,7 @@ static COMMANDS: &[Command] = &[
     both(102, signatures::set_client_list, signatures::set_client_list),
     ssl(103, client_certificate::types),
     both(104, client_certificate::set_types, client_certificate::set_types_of_context),
-    both(106, conf::set_verify_store, conf::set_verify_store),
+    both(106, stores::set_verify_store, stores::set_verify_store),
     ssl(108, signatures::peer_hash),
     ssl(109, exchanged::peer_key),
     ssl(110, groups::raw_suites),
@@ -127,7 +127,7 @@ static COMMANDS: &[Command] = &[
     ssl(133, exchanged::own_key),
     ssl(134, groups::negotiated),
     ssl(136, handshake::set_retry_verify),
-    both(137, conf::verify_store, conf::verify_store),
+    both(137, stores::verify_store, stores::verify_store),
 ];
 
 /// Commands whose argument is a function: `SSL_CTX_callback_ctrl`.

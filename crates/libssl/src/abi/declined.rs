@@ -47,7 +47,7 @@ callbacks! {
 }
 
 /// Whether a block is padded to, by its size.
-fn block_padding(function: &'static CStr, size: usize) -> c_int {
+pub(crate) fn block_padding(function: &'static CStr, size: usize) -> c_int {
     int(stays_off(function, size <= 1, PADDING))
 }
 

@@ -327,7 +327,7 @@ exported! {
         };
         let Some(ctx) = Ctx::make(method) else { return Handle::NULL };
         ctx.ex_data.initialize(Arc::as_ptr(&ctx).cast_mut().cast());
-        crate::abi::conf::apply_system_default(&ctx);
+        crate::abi::conf::section::apply_system_default(&ctx);
         give(ctx)
     }
 

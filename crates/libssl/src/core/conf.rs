@@ -51,6 +51,8 @@ pub(crate) enum Action {
     RequestCaFile,
     RequestCaPath,
     NumTickets,
+    DhParameters,
+    RecordPadding,
     /// What this library does not have: why.
     Refused(&'static str),
 }
@@ -92,10 +94,7 @@ const fn value(
 
 const CHAIN: Action = Action::Refused("chains are not built from stores");
 const STORE: Action = Action::Refused("names are not read from stores");
-const DH: Action =
-    Action::Refused("finite field Diffie-Hellman in TLS 1.2 is not in the TLS engine");
 const SERVER_INFO: Action = Action::Refused("custom extensions are not in the TLS engine");
-const PADDING: Action = Action::Refused("record padding is not in the TLS engine");
 const STRICT: Action = Action::Refused("the checks of strict mode are not in the TLS engine");
 const SERVERS: u32 = SERVER | CERTIFICATE;
 
@@ -175,8 +174,8 @@ static COMMANDS: &[Command] = &[
     value("ClientCAPath", "", SERVERS, TYPE_DIR, Action::RequestCaPath),
     value("RequestCAStore", "requestCAStore", CERTIFICATE, TYPE_STORE, STORE),
     value("ClientCAStore", "", SERVERS, TYPE_STORE, STORE),
-    value("DHParameters", "dhparam", SERVERS, TYPE_FILE, DH),
-    text("RecordPadding", "record_padding", 0, PADDING),
+    value("DHParameters", "dhparam", SERVERS, TYPE_FILE, Action::DhParameters),
+    text("RecordPadding", "record_padding", 0, Action::RecordPadding),
     text("NumTickets", "num_tickets", SERVER, Action::NumTickets),
 ];
 

@@ -122,6 +122,7 @@ unsafe extern "C" {
         size: usize,
         length: *mut usize,
     ) -> c_int;
+    pub(crate) fn PEM_read_bio_Parameters(bio: *mut BIO, out: *mut *mut EVP_PKEY) -> *mut EVP_PKEY;
     pub(crate) fn a2i_IPADDRESS(address: *const c_char) -> *mut ASN1_STRING;
     pub(crate) fn X509_VERIFY_PARAM_add1_host(
         param: *mut X509_VERIFY_PARAM,

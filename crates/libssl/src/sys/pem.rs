@@ -79,6 +79,13 @@ pub(crate) fn rsa_private_key(path: &CStr, kind: FileType, password: Password) -
     }
 }
 
+/// Reads parameters of keys. On failure the cause is in the error queue.
+pub(crate) fn parameters(path: &CStr) -> Option<Key> {
+    let file = Bio::open(path)?;
+    // SAFETY: the BIO is valid; the result is a new reference, or NULL.
+    unsafe { Key::from_raw(ffi::PEM_read_bio_Parameters(file.as_ptr(), std::ptr::null_mut())) }
+}
+
 /// Reads a certificate and, after it, its chain. On failure the cause is in the error queue.
 pub(crate) fn chain(path: &CStr, password: Password) -> Option<(Certificate, Vec<Certificate>)> {
     /// `PEM_R_NO_START_LINE` of `ERR_LIB_PEM`: the regular end of a file.
