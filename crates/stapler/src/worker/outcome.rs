@@ -1,0 +1,172 @@
+//! What follows from what a job found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use certstatus::message::CertStatus;
+use rustls_pki_types::UnixTime;
+
+use super::{Worker, later};
+use crate::entry::{Entry, Offered, Phase};
+use crate::event::EventKind;
+use crate::job::Asked;
+use crate::store::pause_of_others;
+
+impl Worker {
+    /// The store was looked into.
+    pub(super) fn loaded(&mut self, entry: &Arc<Entry>, anew: bool, now: UnixTime) {
+        if anew {
+            self.taken_over(entry);
+        }
+        let responders = !entry.state().source.responders().is_empty();
+        if !responders || now > entry.not_after {
+            entry.state().phase = Phase::Resting;
+            entry.settle();
+            if !responders && entry.must_staple {
+                self.shared.tell(entry, EventKind::NoResponder);
+            }
+        } else {
+            entry.state().phase = Phase::Idle;
+            if entry.statement().is_some() {
+                entry.settle();
+            }
+        }
+        self.plan(entry, now);
+    }
+
+    /// A responder was asked, or another member.
+    pub(super) fn asked(&mut self, entry: &Arc<Entry>, asked: Asked, now: UnixTime) {
+        match asked {
+            Asked::Answered { status, offered, caching } => {
+                self.answered(entry, status, offered, now);
+                let mut state = entry.state();
+                state.fresh_until = caching.fresh_for.map(|fresh_for| later(now, fresh_for));
+                if offered == Offered::Published {
+                    state.etag = caching.etag;
+                }
+            }
+            Asked::NotModified(caching) => {
+                self.succeeded(entry, now);
+                if let Some(fresh_for) = caching.fresh_for {
+                    entry.state().fresh_until = Some(later(now, fresh_for));
+                }
+            }
+            Asked::TakenOver => self.taken_over(entry),
+            Asked::LeftToOthers(retry) => {
+                let mut state = entry.state();
+                state.phase = Phase::Idle;
+                state.next = later(now, retry.max(Duration::from_secs(1)));
+                drop(state);
+                self.watch(entry, now);
+                return;
+            }
+            Asked::Failed { reason, retry_after, .. } => {
+                if self.try_next_responder(entry, &reason) {
+                    return;
+                }
+                self.failed(entry, retry_after, now);
+                return;
+            }
+        }
+        self.release(entry);
+        entry.state().phase = Phase::Idle;
+        entry.settle();
+        self.plan(entry, now);
+    }
+
+    fn answered(
+        &mut self,
+        entry: &Arc<Entry>,
+        status: CertStatus,
+        offered: Offered,
+        now: UnixTime,
+    ) {
+        if status == CertStatus::Unknown {
+            // Right after issuance a responder may not know the certificate yet.
+            let mut state = entry.state();
+            state.attempted = Some(now);
+            state.failures = state.failures.saturating_add(1);
+            state.error = Some("the responder does not know the certificate".into());
+            drop(state);
+            self.shared.tell(entry, EventKind::Unknown);
+            return;
+        }
+        self.succeeded(entry, now);
+        if offered == Offered::Published {
+            entry.state().alarmed = false;
+        }
+    }
+
+    /// A staple has come from the store. Nobody was asked: the plan goes by its life alone.
+    fn taken_over(&mut self, entry: &Arc<Entry>) {
+        let mut state = entry.state();
+        (state.etag, state.fresh_until, state.alarmed) = (None, None, false);
+        (state.attempted, state.failures, state.error) = (None, 0, None);
+    }
+
+    fn succeeded(&mut self, entry: &Arc<Entry>, now: UnixTime) {
+        let mut state = entry.state();
+        state.attempted = Some(now);
+        (state.failures, state.error) = (0, None);
+    }
+
+    /// Goes on to the next responder of the certificate, if there is one; what the one before it did
+    /// is remembered.
+    fn try_next_responder(&mut self, entry: &Arc<Entry>, reason: &str) -> bool {
+        let mut state = entry.state();
+        let before = match state.responder {
+            0 => None,
+            _ => state.error.take(),
+        };
+        state.error = Some(match before {
+            Some(before) => format!("{before}; {reason}").into(),
+            None => reason.into(),
+        });
+        let next = usize::from(state.responder) + 1;
+        if next >= state.source.responders().len() {
+            return false;
+        }
+        state.responder = u16::try_from(next).unwrap_or(u16::MAX);
+        drop(state);
+        self.queue_up(entry);
+        true
+    }
+
+    /// Every responder has failed.
+    fn failed(&mut self, entry: &Arc<Entry>, retry_after: Option<Duration>, now: UnixTime) {
+        let mut state = entry.state();
+        state.attempted = Some(now);
+        state.failures = state.failures.saturating_add(1);
+        state.phase = Phase::Idle;
+        drop(state);
+        entry.settle();
+        self.plan_with(entry, retry_after, now);
+        let state = entry.state();
+        let (failures, next) = (state.failures, state.next);
+        let reason = state.error.clone().unwrap_or_default();
+        drop(state);
+        self.hold_lease(entry, next, now);
+        self.shared.tell(entry, EventKind::Failed { reason, failures, next });
+        self.check_end(entry, now);
+    }
+
+    /// Gives the lease back: others may ask when they are due.
+    fn release(&mut self, entry: &Arc<Entry>) {
+        if self.shared.store.is_shared() {
+            self.tidy(Arc::clone(entry), |shared, entry| async move {
+                // A lease that cannot be given back ends by itself.
+                let _ = shared.store.release(&entry.id).await;
+            });
+        }
+    }
+
+    /// Keeps the lease until the next attempt: the others need not fail as well.
+    fn hold_lease(&mut self, entry: &Arc<Entry>, next: UnixTime, now: UnixTime) {
+        if self.shared.store.is_shared() {
+            let pause = pause_of_others(next, now);
+            self.tidy(Arc::clone(entry), move |shared, entry| async move {
+                let _ = shared.store.renew(&entry.id, pause).await;
+            });
+        }
+    }
+}

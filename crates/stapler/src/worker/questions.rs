@@ -1,0 +1,93 @@
+//! Whose turn it is to be asked about, at which responder.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Done, Job, QUESTIONS, Worker};
+use crate::entry::{Entry, Phase};
+use crate::gate::{Admission, Gate};
+use crate::job;
+
+impl Worker {
+    /// Begins with the first responder.
+    pub(super) fn begin_round(&mut self, entry: &Arc<Entry>) {
+        entry.state().responder = 0;
+        self.queue_up(entry);
+    }
+
+    /// Has the responder asked whose turn it is, now or when its gate opens. One that is in trouble
+    /// is passed over if another one is not.
+    pub(super) fn queue_up(&mut self, entry: &Arc<Entry>) {
+        let mut state = entry.state();
+        state.phase = Phase::Waiting;
+        let turn = usize::from(state.responder);
+        let responders = state.source.responders();
+        let gate_of = |at: usize| responders.get(at).map(|responder| responder.index);
+        let untroubled = (turn..responders.len()).find(|at| {
+            let gate = gate_of(*at).and_then(|index| self.gates.get(index));
+            gate.is_none_or(|gate| !gate.is_troubled())
+        });
+        let turn = untroubled.unwrap_or(turn);
+        let index = gate_of(turn);
+        state.responder = u16::try_from(turn).unwrap_or(u16::MAX);
+        drop(state);
+        let Some(index) = index else { return };
+        while self.gates.len() <= index {
+            self.gates.push(Gate::new(self.limits));
+        }
+        let now = self.shared.clock.now();
+        let statement = entry.statement();
+        let expires = statement.as_ref().map(|s| s.expires()).filter(|expires| *expires > now);
+        let left = expires.map_or(0, |expires| expires.as_secs().saturating_sub(now.as_secs()));
+        if let Some(gate) = self.gates.get_mut(index) {
+            if gate.is_troubled() {
+                entry.settle();
+            }
+            gate.wait(Arc::clone(entry), entry.must_staple, expires, Duration::from_secs(left));
+        }
+        self.open_gate(index);
+    }
+
+    pub(super) fn open_gates(&mut self) {
+        let now = Instant::now();
+        for index in 0..self.gates.len() {
+            let ready = self
+                .gates
+                .get(index)
+                .is_some_and(|gate| gate.has_waiting() && gate.admits(now) == Admission::Now);
+            if ready {
+                self.open_gate(index);
+            }
+        }
+    }
+
+    /// Lets as many through a gate as may pass now.
+    fn open_gate(&mut self, index: usize) {
+        let now = Instant::now();
+        while self.questions < QUESTIONS
+            && let Some(gate) = self.gates.get_mut(index)
+            && gate.admits(now) == Admission::Now
+            && let Some(entry) = gate.next_waiting()
+        {
+            if entry.is_removed() || entry.state().phase != Phase::Waiting {
+                continue;
+            }
+            gate.start(now);
+            self.ask(entry, index);
+        }
+    }
+
+    fn ask(&mut self, entry: Arc<Entry>, gate: usize) {
+        self.questions += 1;
+        let mut state = entry.state();
+        state.phase = Phase::Asking;
+        let responder = usize::from(state.responder);
+        drop(state);
+        let (shared, of) = (Arc::clone(&self.shared), Arc::clone(&entry));
+        let handle =
+            self.jobs.spawn(async move { Done::Asked(job::ask(&shared, &of, responder).await) });
+        self.running.insert(handle.id(), Job { entry, gate: Some(gate) });
+    }
+}
