@@ -74,6 +74,7 @@ programs! {
     conf
     client_ca
     client_certificate
+    not_resumable
     ssl_bio
     sharing
     keys

@@ -17,6 +17,8 @@ pub(crate) type CertCb = unsafe extern "C" fn(Handle<Ssl>, *mut c_void) -> c_int
 /// `int (*)(SSL *, X509 **, EVP_PKEY **)`: `SSL_CTX_set_client_cert_cb(3)`.
 pub(crate) type ClientCertCb =
     unsafe extern "C" fn(Handle<Ssl>, *mut *mut ffi::X509, *mut *mut ffi::EVP_PKEY) -> c_int;
+/// `int (*)(SSL *, int)`: `SSL_CTX_set_not_resumable_session_callback`.
+pub(crate) type NotResumableCb = unsafe extern "C" fn(Handle<Ssl>, c_int) -> c_int;
 /// `int (*)(SSL *, int *, void *)`: `SSL_CTX_set_client_hello_cb(3)`.
 pub(crate) type ClientHelloCb = unsafe extern "C" fn(Handle<Ssl>, *mut c_int, *mut c_void) -> c_int;
 /// `SSL_CTX_alpn_select_cb_func`: `SSL_CTX_set_alpn_select_cb(3)`.
@@ -74,6 +76,7 @@ pub(crate) struct Callbacks {
     /// Taken over by connections.
     pub(crate) cert: Option<CertCb>,
     pub(crate) cert_arg: Opaque,
+    pub(crate) not_resumable: Option<NotResumableCb>,
     pub(crate) verify: VerifyCb,
     /// None for the default one.
     pub(crate) security: Option<SecurityCb>,

@@ -8,7 +8,7 @@
 use std::ffi::{c_int, c_long, c_void};
 
 use crate::abi::arguments::Handle;
-use crate::abi::callbacks::{ExtensionCb, MsgCb, ServernameCb, StatusCb};
+use crate::abi::callbacks::{ExtensionCb, MsgCb, NotResumableCb, ServernameCb, StatusCb};
 use crate::abi::certificate::{chains, stores};
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
@@ -137,6 +137,7 @@ const SET_SERVERNAME_CB: c_int = 53;
 const SET_EXTENSION_CB: c_int = 56;
 const SET_STATUS_CB: c_int = 63;
 const SET_TICKET_KEY_CB: c_int = 72;
+const SET_NOT_RESUMABLE_CB: c_int = 79;
 
 fn find(number: c_int) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.number == number)
@@ -189,6 +190,11 @@ exported! {
                 let callback: Option<MsgCb> = unsafe { std::mem::transmute(callback) };
                 messages::set(ssl, callback)
             }
+            SET_NOT_RESUMABLE_CB => {
+                // SAFETY: as above.
+                let callback: Option<NotResumableCb> = unsafe { std::mem::transmute(callback) };
+                session_use::set_not_resumable(ssl, callback)
+            }
             SET_EXTENSION_CB => {
                 // SAFETY: as above.
                 let callback: Option<ExtensionCb> = unsafe { std::mem::transmute(callback) };
@@ -224,6 +230,11 @@ exported! {
                 let callback: Option<MsgCb> = unsafe { std::mem::transmute(callback) };
                 messages::set_on_context(ctx, callback)
             }
+            SET_NOT_RESUMABLE_CB => {
+                // SAFETY: as above.
+                let callback: Option<NotResumableCb> = unsafe { std::mem::transmute(callback) };
+                session_use::set_not_resumable_on_context(ctx, callback)
+            }
             // Never called: see `temporary_dh`.
             SET_TMP_DH_CB => 1,
             _ => refuse(c"SSL_CTX_callback_ctrl", number, true),
@@ -254,7 +265,7 @@ mod tests {
         for (name, row) in &exports.ctrl {
             let answered = match row.number {
                 SET_MSG_CB | SET_EXTENSION_CB | SET_STATUS_CB | SET_SERVERNAME_CB
-                | SET_TICKET_KEY_CB | SET_TMP_DH_CB => true,
+                | SET_TICKET_KEY_CB | SET_TMP_DH_CB | SET_NOT_RESUMABLE_CB => true,
                 number => find(number).is_some_and(|command| match row.on.as_str() {
                     "ssl" => command.ssl.is_some(),
                     "ctx" => command.ctx.is_some(),

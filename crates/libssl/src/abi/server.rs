@@ -60,18 +60,19 @@ pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
         }
         ssl.lock().server_stage = ServerStage::ServerNameDone;
     }
+    // A callback since the start may have changed what is asked about, or who is asked.
+    security::settle(ssl);
+    let (sessions, tickets) = session_use::prepare(ssl);
     let early_alpn = {
         let state = ssl.lock();
-        let tls13 = speaks_tls13(&state);
-        let resumes = state.connection.hello().is_some_and(|hello| hello.offers_session(tls13));
-        tls13 || resumes
+        let ticket = || state.connection.hello().is_some_and(|hello| hello.offers_ticket());
+        speaks_tls13(&state) || sessions.has_found() || (tickets.is_some() && ticket())
     };
     if early_alpn && let Err(failure) = select_alpn(ssl) {
         return refuse(ssl, failure);
     }
-    // A callback since the start may have changed what is asked about, or who is asked.
+    // That of ALPN may have as well.
     security::settle(ssl);
-    let (sessions, tickets) = session_use::prepare(ssl);
     let mut state = ssl.lock();
     client_ca::settle(&mut state);
     handshake::collect_keys(&mut state);
@@ -252,6 +253,7 @@ pub(crate) fn authenticate(ssl: &Arc<Ssl>) -> Answered {
     if let Err(failure) = chosen {
         return refuse(ssl, failure);
     }
+    session_use::ask_resumable(ssl);
     let staple = match status::decide(ssl) {
         Ok(staple) => staple,
         Err(failure) => return refuse(ssl, failure),
@@ -262,7 +264,8 @@ pub(crate) fn authenticate(ssl: &Arc<Ssl>) -> Answered {
     let mut state = ssl.lock();
     client_ca::settle(&mut state);
     let (settings, alpn) = (Arc::clone(&state.settings), state.alpn_selected.clone());
-    let step = state.connection.authenticate(settings, alpn, staple);
+    let resumable = !state.sessions.not_resumable;
+    let step = state.connection.authenticate(settings, alpn, staple, resumable);
     Ok(again(&mut state, step))
 }
 

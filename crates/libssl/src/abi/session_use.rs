@@ -9,6 +9,7 @@ use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::sync::Arc;
 
 use crate::abi::arguments::{Bytes, Handle, give, int};
+use crate::abi::callbacks::NotResumableCb;
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl, SslState};
@@ -32,6 +33,8 @@ const CACHE_NO_STORE: c_int = 0x200;
 pub(crate) struct ConnectionSessions {
     /// What `SSL_get_session` gives.
     pub(crate) current: Option<Arc<SslSession>>,
+    /// Whether a server's program does not want the session to be resumed.
+    pub(crate) not_resumable: bool,
     /// Whether a client has offered a session.
     offered: bool,
     /// The session of its cache that a server lets the engine resume.
@@ -121,6 +124,34 @@ pub(crate) fn prepare(ssl: &Arc<Ssl>) -> (Arc<ServerSessions>, Option<Arc<Ticket
     drop(state);
     drop(old);
     (store, tickets)
+}
+
+/// Asks a server's program, in a full handshake, whether the session may be resumed. Called with no
+/// lock held.
+pub(crate) fn ask_resumable(ssl: &Arc<Ssl>) {
+    let (callback, tls13) = {
+        let state = ssl.lock();
+        (state.callbacks.not_resumable, state.connection.version() == Some(TLS1_3))
+    };
+    let Some(callback) = callback else { return };
+    // What OpenSSL says of the key exchange: in TLS 1.3 it does not belong to the cipher suite, and
+    // the suites of TLS 1.2 here are all of ECDHE.
+    let forward_secure = int(!tls13);
+    // SAFETY: the program has set this function for this purpose.
+    let answer = unsafe { callback(Handle::borrowed(ssl), forward_secure) };
+    ssl.lock().sessions.not_resumable = answer != 0;
+}
+
+/// Sets the callback of [`ask_resumable`] on a context.
+pub(crate) fn set_not_resumable_on_context(ctx: &Ctx, callback: Option<NotResumableCb>) -> c_long {
+    ctx.lock().callbacks.not_resumable = callback;
+    1
+}
+
+/// Sets the callback of [`ask_resumable`] on a connection.
+pub(crate) fn set_not_resumable(ssl: &Ssl, callback: Option<NotResumableCb>) -> c_long {
+    ssl.lock().callbacks.not_resumable = callback;
+    1
 }
 
 /// The keys of tickets: the context's, or the program's by its callback.
@@ -220,7 +251,9 @@ fn finished_server(ssl: &Arc<Ssl>, resumed: bool, tls13: bool) {
         count(&session_ctx, |counters| counters.hits += 1);
         // As in OpenSSL, what a resumption asks for is not looked at.
         ssl.lock().status.asked = None;
-        let opened = passed.opened.and_then(|value| Session::of_server(&[], &value));
+        // It has the id that the client has made up for its ticket (RFC 5077, 3.4).
+        let id = if tls13 { Vec::new() } else { session_id(&ssl.lock()) };
+        let opened = passed.opened.and_then(|value| Session::of_server(&id, &value));
         let session = found.or_else(|| Some(made(ssl, opened?)));
         if let Some(session) = session {
             set_current(ssl, session);
@@ -229,6 +262,7 @@ fn finished_server(ssl: &Arc<Ssl>, resumed: bool, tls13: bool) {
         let facts = facts(&ssl.lock());
         set_current(ssl, made(ssl, facts));
     }
+    let not_resumable = ssl.lock().sessions.not_resumable;
     let mut values = store.map(|store| store.take_made()).unwrap_or_default();
     if tls13 {
         let id = |ticket: &[u8]| crate::core::session::id_of_ticket(ticket);
@@ -249,6 +283,7 @@ fn finished_server(ssl: &Arc<Ssl>, resumed: bool, tls13: bool) {
     for (id, value) in values.into_iter().skip(if tls13 && !told { last } else { 0 }) {
         if let Some(session) = Session::of_server(&id, &value) {
             let session = made(ssl, session);
+            session.lock().not_resumable = not_resumable;
             set_current(ssl, Arc::clone(&session));
             publish(ssl, &session, CACHE_SERVER);
         }
@@ -404,7 +439,30 @@ pub(crate) fn discard_bad(state: &mut SslState) {
     }
 }
 
+/// The session id in the client's hello.
+fn session_id(state: &SslState) -> Vec<u8> {
+    state.connection.offered().map(|hello| hello.session_id.clone()).unwrap_or_default()
+}
+
 exported! {
+    fn SSL_CTX_set_not_resumable_session_callback(
+        ctx: Handle<Ctx>,
+        callback: Option<NotResumableCb>,
+    ) -> () => (), {
+        if let Some(ctx) = ctx.get() {
+            set_not_resumable_on_context(ctx, callback);
+        }
+    }
+
+    fn SSL_set_not_resumable_session_callback(
+        ssl: Handle<Ssl>,
+        callback: Option<NotResumableCb>,
+    ) -> () => (), {
+        if let Some(ssl) = ssl.get() {
+            set_not_resumable(ssl, callback);
+        }
+    }
+
     fn SSL_get_session(ssl: Handle<Ssl>) -> Handle<SslSession> => Handle::NULL, {
         let Some(ssl) = ssl.get() else { return Handle::NULL };
         ssl.lock().sessions.current.as_ref().map_or(Handle::NULL, Handle::borrowed)

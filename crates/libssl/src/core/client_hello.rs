@@ -187,8 +187,12 @@ impl ClientHello {
         if tls13 {
             return self.extension(extension::PRE_SHARED_KEY).is_some();
         }
-        let ticket = self.extension(extension::SESSION_TICKET).is_some_and(|t| !t.is_empty());
-        ticket || !self.session_id.is_empty()
+        self.offers_ticket() || !self.session_id.is_empty()
+    }
+
+    /// Whether the client offers a ticket of TLS 1.2 (RFC 5077, 3.2).
+    pub(crate) fn offers_ticket(&self) -> bool {
+        self.extension(extension::SESSION_TICKET).is_some_and(|ticket| !ticket.is_empty())
     }
 
     /// What the client asks for with `status_request`.

@@ -253,18 +253,20 @@ impl Connection {
         }
     }
 
-    /// Answers [`Request::Credentials`].
+    /// Answers [`Request::Credentials`]. A session that is not `resumable` gets no ticket.
     pub(crate) fn authenticate(
         &mut self,
         settings: Arc<Settings>,
         alpn: Option<Vec<u8>>,
         staple: Option<Arc<[u8]>>,
+        resumable: bool,
     ) -> Step {
         match &mut self.state {
             State::Server(server) => {
                 let (input, output) = (&mut self.input, &mut self.output);
-                let progress =
-                    self.tap.listen(|| server.authenticate(settings, alpn, staple, input, output));
+                let progress = self.tap.listen(|| {
+                    server.authenticate(settings, alpn, staple, resumable, input, output)
+                });
                 match self.server_at(progress) {
                     Step::WantRead => self.advance(),
                     step => step,

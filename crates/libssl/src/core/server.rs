@@ -350,6 +350,7 @@ impl Server {
         settings: Arc<Settings>,
         alpn: Option<Vec<u8>>,
         staple: Option<Arc<[u8]>>,
+        resumable: bool,
         input: &mut Input,
         output: &mut Vec<u8>,
     ) -> Result<Progress, Failure> {
@@ -362,11 +363,12 @@ impl Server {
             None => Arc::clone(&settings.credentials),
         };
         let schemes = credentials::schemes_for_client(&settings, &self.hello, tls13);
-        let tickets = settings.tickets;
+        let tickets = if resumable { settings.tickets } else { 0 };
         let signatures = Arc::clone(&self.signatures);
         if let Some(choice) = &mut self.choice {
             choice.settings = settings;
             choice.alpn = alpn;
+            choice.ticketer = choice.ticketer.take().filter(|_| resumable);
         }
         let resolver = ServerCredentials { credentials, schemes, signatures, staple };
         let config = self.config(Arc::new(resolver), tickets)?;

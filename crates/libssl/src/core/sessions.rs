@@ -131,6 +131,11 @@ impl ServerSessions {
         Self { found, gives_ids, made: Mutex::default() }
     }
 
+    /// Whether there is a session to resume.
+    pub(crate) fn has_found(&self) -> bool {
+        self.found.is_some()
+    }
+
     /// Takes the sessions made so far, with their ids.
     pub(crate) fn take_made(&self) -> Vec<(Vec<u8>, Secret)> {
         self.made.lock().map(|mut made| std::mem::take(&mut *made)).unwrap_or_default()

@@ -119,7 +119,7 @@ impl Pair {
                 self.credentials_asked += 1;
                 let asked = self.server.hello().unwrap().status_request().unwrap();
                 let staple = self.staple.clone().filter(|_| asked.is_some());
-                self.server.authenticate(self.server_settings.clone(), None, staple)
+                self.server.authenticate(self.server_settings.clone(), None, staple, true)
             }
             Request::Verify(presented) => {
                 assert_eq!(presented.chain.len(), 1);
