@@ -10,6 +10,7 @@ use std::ffi::{CString, c_int};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::client::{Tls12Session, Tls13Session};
+use rustls::pki_types::DnsName;
 
 use super::secret::{self, SESSION_ROOM, Secret};
 use super::settings::{TLS1_2, TLS1_3};
@@ -164,6 +165,8 @@ impl Session {
     /// A session of another name is not resumed (RFC 6066, 3), and rustls sees to that; one
     /// without a name is, as in OpenSSL, whatever the name.
     pub(crate) fn under(mut self, name: Option<&[u8]>) -> Self {
+        // rustls takes what is no host name, such as an address, for no name at all.
+        let name = name.filter(|name| DnsName::try_from(*name).is_ok());
         if self.hostname.is_none() {
             self.hostname = name.and_then(|name| CString::new(name).ok());
         }
@@ -310,6 +313,15 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_is_put_under_host_names_only() {
+        let under = |name: &[u8]| Session::default().under(Some(name)).hostname;
+        assert_eq!(under(b"example.com").as_deref(), Some(c"example.com"));
+        assert_eq!(under(b"127.0.0.1"), None);
+        let named = Session { hostname: Some(c"first.test".to_owned()), ..Session::default() };
+        assert_eq!(named.under(Some(b"second.test")).hostname.as_deref(), Some(c"first.test"));
+    }
 
     #[test]
     fn a_servers_session_there_and_back() {
