@@ -64,7 +64,8 @@ impl Names {
 
     /// A stack of its own with the same names. None when memory is out.
     pub(crate) fn copy(&self) -> Option<Self> {
-        Self::from_der(&self.to_der())
+        // SAFETY: the stack is owned, and has names only.
+        unsafe { duplicate(self.as_ptr()) }
     }
 
     /// Adds a copy of a certificate's subject. False when it has none, or memory is out.
