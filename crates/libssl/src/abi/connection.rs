@@ -279,6 +279,7 @@ pub(crate) fn start_anew(state: &mut SslState) {
     state.client_stage = ClientStage::default();
     state.reported = false;
     state.finished = false;
+    state.done_told = false;
     state.eof = false;
     state.want = Want::Nothing;
     state.write = WriteProgress::default();

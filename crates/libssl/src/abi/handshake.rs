@@ -137,11 +137,14 @@ fn done(ssl: &Arc<Ssl>) -> Outcome {
         let tls13 = state.connection.version() == Some(TLS1_3);
         tls13 && state.side == Some(Side::Server) && !state.connection.output.is_empty()
     };
+    if finish(ssl) {
+        // Sessions are where they are looked for before the peer can come back with them.
+        session_use::finished(ssl);
+    }
     if !tickets && let Err(blocked) = transport::flush(ssl) {
         return blocked.into();
     }
-    if finish(ssl) {
-        session_use::finished(ssl);
+    if !std::mem::replace(&mut ssl.lock().done_told, true) {
         messages::complete(ssl, tickets);
         notify::tell(ssl, Event::HandshakeDone);
     }
@@ -362,7 +365,7 @@ pub(crate) fn handshake(ssl: Handle<Ssl>, side: Option<Side>, function: &'static
             return 0;
         }
         renew_keys(&mut state);
-        if state.finished && state.connection.output.is_empty() {
+        if state.done_told && state.connection.output.is_empty() {
             return 1;
         }
     }

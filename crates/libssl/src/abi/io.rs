@@ -133,7 +133,7 @@ fn without_retry(ssl: &Arc<Ssl>) -> bool {
 
 /// Completes the handshake first, when that has not been done.
 fn complete(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
-    if ssl.lock().finished {
+    if ssl.lock().done_told {
         renew_keys(&mut ssl.lock());
         return Ok(());
     }

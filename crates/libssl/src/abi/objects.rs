@@ -99,8 +99,10 @@ pub(crate) struct SslState {
     pub(crate) want: Want,
     /// Whether an error of this connection is in the queue already.
     pub(crate) reported: bool,
-    /// Whether the handshake's end has been told.
+    /// Whether the handshake's end has been noted.
     pub(crate) finished: bool,
+    /// Whether it has been told, with all of the handshake sent.
+    pub(crate) done_told: bool,
     /// Whether a handshake is running: what a callback of it calls does not run it again.
     pub(crate) in_handshake: bool,
     /// Whether the transport has ended.
@@ -274,6 +276,7 @@ impl Ssl {
             want: Want::Nothing,
             reported: false,
             finished: false,
+            done_told: false,
             in_handshake: false,
             eof: false,
             shutdown: 0,
