@@ -13,6 +13,7 @@ mod agent;
 mod curl;
 mod disagreements;
 mod exec;
+mod fleet;
 mod gnutls;
 mod harness;
 mod nginx;
