@@ -4,6 +4,8 @@
 //! cargo run --release -p certstatus-benches                         the figures
 //! cargo run --release -p certstatus-benches -- --smoke              each once over, to see that they run
 //! cargo run --release -p certstatus-benches -- stapler              only the stapler
+//! cargo run --release -p certstatus-benches -- scale                a fleet of ten thousand, simulated:
+//!                                                                   writes docs/scale.md and its plots
 //! cargo run --release -p certstatus-benches -- libssl               only the drop-in libssl, which
 //!                                                                   `make libssl` builds
 //! cargo run --release -p certstatus-benches -- libssl --self-check  the same with the system's
@@ -24,6 +26,7 @@
 mod cache;
 mod handshake;
 mod libssl;
+mod scale;
 mod side_by_side;
 mod stapler;
 mod verify;
@@ -40,11 +43,18 @@ fn main() {
         match argument.as_str() {
             "--smoke" => effort = Effort::SMOKE,
             "--self-check" => sides = Sides::SystemTwice,
-            "stapler" | "libssl" => only = Some(argument),
-            other => panic!("{other} is no argument: stapler, libssl, --self-check, --smoke are"),
+            "stapler" | "libssl" | "scale" => only = Some(argument),
+            other => {
+                panic!("{other} is no argument: stapler, libssl, scale, --self-check, --smoke are")
+            }
         }
     }
     println!("Peer: {}\n", openssl::version::version());
+    // A simulation has no peer, and takes minutes: it runs when it is asked for, and a small one to see
+    // that it runs.
+    if only.as_deref() == Some("scale") || only.is_none() && effort.is_smoke() {
+        scale::run(effort);
+    }
     let wanted = |part| only.as_deref().is_none_or(|only| only == part);
     if only.is_none() {
         verify::run(effort);

@@ -46,29 +46,61 @@ pub(crate) async fn load(shared: &Shared, entry: &Entry) -> bool {
         // Without an issuer nothing can be verified.
         Source::Unresolved(_) => return false,
     };
-    let stored = match shared.store.load(&entry.id).await {
+    let newest = shared.store.load(&entry.id).await;
+    let taken = match take(shared, entry, &origin, newest).await {
+        // What only claims to be the newest must not hide what is.
+        Taken::NotTrusted => {
+            let older = shared.store.load_older(&entry.id).await;
+            take(shared, entry, &origin, older).await
+        }
+        taken => taken,
+    };
+    taken == Taken::Published
+}
+
+/// What became of what a store had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Published,
+    /// There is nothing, or nothing newer.
+    Nothing,
+    /// It does not verify.
+    NotTrusted,
+}
+
+/// Publishes what came from the store if it verifies.
+async fn take(
+    shared: &Shared,
+    entry: &Entry,
+    origin: &Origin,
+    stored: Result<Option<Vec<u8>>, StoreError>,
+) -> Taken {
+    let stored = match stored {
         Ok(Some(stored)) => stored,
-        Ok(None) => return false,
+        Ok(None) => return Taken::Nothing,
         Err(error) => {
             store_failed(shared, entry, &error);
-            return false;
+            return Taken::Nothing;
         }
     };
-    match verify_stored(shared, entry, &origin, &stored) {
+    match verify_stored(shared, entry, origin, &stored) {
         Ok(response) => {
             let now = shared.clock.now();
             if entry.is_removed() || entry.offer(response.clone(), now) != Offered::Published {
-                return false;
+                return Taken::Nothing;
+            }
+            if let Err(error) = shared.store.adopt(&entry.id, &response).await {
+                store_failed(shared, entry, &error);
             }
             let response = Arc::new(response);
             shared.tell(entry, EventKind::Stapled { response, responder: None });
-            true
+            Taken::Published
         }
         // It has expired while nobody was here. That is no damage: a fetch replaces it.
-        Err(error) if error.stage() == Stage::Time => false,
+        Err(error) if error.stage() == Stage::Time => Taken::NotTrusted,
         Err(error) => {
             set_aside(shared, entry, &error).await;
-            false
+            Taken::NotTrusted
         }
     }
 }
@@ -106,7 +138,13 @@ pub(crate) async fn ask(shared: &Shared, entry: &Entry, responder: usize) -> Ask
             return Asked::TakenOver;
         }
         match shared.store.acquire(&entry.id, LEASE).await {
-            Ok(Lease::Granted) => metrics::lease("granted"),
+            Ok(Lease::Granted) => {
+                metrics::lease("granted");
+                // Who held it before may have saved since the look into the store.
+                if load(shared, entry).await {
+                    return Asked::TakenOver;
+                }
+            }
             Ok(Lease::Held { retry }) => {
                 metrics::lease("held");
                 return Asked::LeftToOthers(retry);

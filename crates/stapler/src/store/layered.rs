@@ -3,6 +3,7 @@
 //! Everything is saved to both, and what is newer is loaded. While the one in front is away, the member
 //! goes on with its own, and nobody is told twice a second.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use certstatus::message::OcspResponse;
@@ -16,9 +17,9 @@ use crate::{BoxFuture, Fingerprint, StoreError};
 /// A store in front of another.
 ///
 /// [`load`](Store::load) gives the response that claims the later `thisUpdate`, and what is no response
-/// at all only if there is nothing else. If that one does not verify and is
-/// [set aside](Store::set_aside), the next `load` gives the other one. Leases and changes are those of
-/// the store in front.
+/// at all only if there is nothing else; [`load_older`](Store::load_older) gives the other one. What was
+/// taken over from the store in front is kept behind too. Leases and changes are those of the store in
+/// front.
 ///
 /// A fault of one store is no error as long as the other does what was asked, except that leases come
 /// from the store in front alone.
@@ -41,20 +42,19 @@ impl<F: Store, B: Store> Layered<F, B> {
         Self { front, behind }
     }
 
-    /// The response to go on with, and whose it is.
-    async fn newest(&self, id: &Fingerprint) -> Result<Option<(Layer, Vec<u8>)>, StoreError> {
+    /// What the two stores have, the newest first.
+    async fn both(&self, id: &Fingerprint) -> Result<Vec<(Layer, Vec<u8>)>, StoreError> {
         let (front, behind) = tokio::join!(self.front.load(id), self.behind.load(id));
         let (front, behind) = match (front, behind) {
             (Err(_), Err(error)) => return Err(error),
             (front, behind) => (either(front, id), either(behind, id)),
         };
-        Ok(match (front, behind) {
-            (Some(front), Some(behind)) if claimed(&behind) > claimed(&front) => {
-                Some((Layer::Behind, behind))
-            }
-            (Some(front), _) => Some((Layer::Front, front)),
-            (None, behind) => behind.map(|behind| (Layer::Behind, behind)),
-        })
+        let front = front.map(|response| (Layer::Front, response));
+        let behind = behind.map(|response| (Layer::Behind, response));
+        let mut both: Vec<_> = front.into_iter().chain(behind).collect();
+        // Of two that are as new, the fleet's comes first.
+        both.sort_by_key(|(_, response)| Reverse(claimed(response)));
+        Ok(both)
     }
 }
 
@@ -97,7 +97,31 @@ impl<F: Store, B: Store> Store for Layered<F, B> {
         &'a self,
         id: &'a Fingerprint,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        Box::pin(async move { Ok(self.newest(id).await?.map(|(_, response)| response)) })
+        Box::pin(async move {
+            let mut both = self.both(id).await?.into_iter();
+            Ok(both.next().map(|(_, response)| response))
+        })
+    }
+
+    fn load_older<'a>(
+        &'a self,
+        id: &'a Fingerprint,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        Box::pin(async move { Ok(self.both(id).await?.pop().map(|(_, response)| response)) })
+    }
+
+    fn adopt<'a>(
+        &'a self,
+        id: &'a Fingerprint,
+        response: &'a VerifiedResponse,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            // What came from there need not be written again.
+            match self.behind.load(id).await {
+                Ok(Some(kept)) if kept == response.der() => Ok(()),
+                _ => self.behind.save(id, response).await,
+            }
+        })
     }
 
     fn save<'a>(
@@ -124,7 +148,7 @@ impl<F: Store, B: Store> Store for Layered<F, B> {
         id: &'a Fingerprint,
     ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
         Box::pin(async move {
-            match self.newest(id).await? {
+            match self.both(id).await?.first() {
                 Some((Layer::Front, _)) => self.front.set_aside(id).await,
                 Some((Layer::Behind, _)) => self.behind.set_aside(id).await,
                 None => Ok(None),
@@ -233,6 +257,7 @@ mod tests {
             behind.save(&id, of_behind).await.unwrap();
             let layered = Layered::new(front.clone(), behind.clone());
             assert_eq!(layered.load(&id).await.unwrap().as_deref(), Some(new.der()));
+            assert_eq!(layered.load_older(&id).await.unwrap().as_deref(), Some(old.der()));
             // What does not verify is put aside where it was, and the other one remains.
             layered.set_aside(&id).await.unwrap();
             assert_eq!(layered.load(&id).await.unwrap().as_deref(), Some(old.der()));
@@ -252,6 +277,8 @@ mod tests {
         assert!(layered.acquire(&id, Duration::from_secs(1)).await.is_err());
         layered.remove(&id).await.unwrap();
         assert_eq!(layered.load(&id).await.unwrap(), None);
+        layered.adopt(&id, &new).await.unwrap();
+        assert_eq!(behind.load(&id).await.unwrap().as_deref(), Some(new.der()));
         let nowhere = Layered::new(Away, Away);
         assert!(nowhere.load(&id).await.is_err() && nowhere.save(&id, &new).await.is_err());
     }

@@ -55,12 +55,31 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         id: &'a Fingerprint,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
 
+    /// What else there is of that certificate, when what [`load`](Self::load) gave does not verify:
+    /// for a store that keeps things in two places. By default there is nothing.
+    fn load_older<'a>(
+        &'a self,
+        _id: &'a Fingerprint,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Keeps a response in place of the one that was there.
     fn save<'a>(
         &'a self,
         id: &'a Fingerprint,
         response: &'a VerifiedResponse,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Learns that a response that came from here has verified, and is stapled: for a store that keeps
+    /// things in two places, and had it in one. By default that is of no interest.
+    fn adopt<'a>(
+        &'a self,
+        _id: &'a Fingerprint,
+        _response: &'a VerifiedResponse,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Drops the response of that certificate, if there is one: it has expired, is not to be stapled
     /// any more, or the certificate has been removed. A store that others share may keep it for
