@@ -3,6 +3,9 @@
 //! libcrypto takes as long to parse a certificate as to verify its signature, and peers show the
 //! same ones again: a proxy's servers, everyone's intermediates. So a context keeps some. They are
 //! found by all of their bytes; nothing about their verification is kept.
+//!
+//! Connections share these objects with each other and with the program. A program may add trust to
+//! one that it was shown (`X509_add1_trust_object`); such a one is not given to another connection.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -36,9 +39,14 @@ impl Seen {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = kept.iter().position(|(known, _)| **known == *der)?;
         let found = kept.remove(at)?;
-        let certificate = found.1.clone();
-        kept.push_front(found);
-        Some(certificate)
+        let unchanged = found.1.is_still(der).then(|| found.1.clone());
+        if unchanged.is_some() {
+            kept.push_front(found);
+        } else {
+            drop(kept);
+            drop(found);
+        }
+        unchanged
     }
 }
 
@@ -69,5 +77,17 @@ mod tests {
         assert_ne!(seen.certificate(&der).unwrap().as_ptr(), first.as_ptr());
         assert_eq!(seen.0.lock().unwrap().len(), KEPT);
         assert!(seen.certificate(b"\x30\x03\x02\x01").is_none());
+    }
+
+    #[test]
+    fn what_a_program_has_put_its_trust_in_is_not_given_to_another_connection() {
+        let seen = Seen::default();
+        let der = shown("first.test");
+        let first = seen.certificate(&der).unwrap();
+        first.trust();
+        let second = seen.certificate(&der).unwrap();
+        assert_ne!(second.as_ptr(), first.as_ptr());
+        assert_eq!(seen.certificate(&der).unwrap().as_ptr(), second.as_ptr());
+        assert_eq!(seen.0.lock().unwrap().len(), 1);
     }
 }

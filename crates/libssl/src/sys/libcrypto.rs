@@ -37,6 +37,9 @@ unsafe extern "C" {
     ) -> c_int;
     pub(crate) fn CRYPTO_get_ex_data(ad: *const CRYPTO_EX_DATA, idx: c_int) -> *mut c_void;
 
+    pub(crate) fn i2d_X509_AUX(certificate: *const X509, out: *mut *mut c_uchar) -> c_int;
+    #[cfg(test)]
+    pub(crate) fn X509_add1_trust_object(x: *mut X509, object: *const ASN1_OBJECT) -> c_int;
     pub(crate) fn X509_STORE_up_ref(store: *mut X509_STORE) -> c_int;
     pub(crate) fn X509_STORE_load_locations(
         store: *mut X509_STORE,

@@ -102,6 +102,33 @@ impl Certificate {
             der
         }
     }
+
+    /// Whether it is no more than these bytes: trust that was added would be encoded behind them.
+    pub(crate) fn is_still(&self, der: &[u8]) -> bool {
+        // SAFETY: with NULL the length is computed; then the buffer has that length.
+        unsafe {
+            let length = ffi::i2d_X509_AUX(self.as_ptr(), std::ptr::null_mut());
+            if usize::try_from(length) != Ok(der.len()) {
+                return false;
+            }
+            let mut now = vec![0; der.len()];
+            let mut cursor = now.as_mut_ptr();
+            ffi::i2d_X509_AUX(self.as_ptr(), &mut cursor) == length && now == der
+        }
+    }
+}
+
+#[cfg(test)]
+impl Certificate {
+    /// What a program may do with a certificate that it was shown.
+    pub(crate) fn trust(&self) {
+        // SAFETY: the certificate is valid, and only this thread has it; the object identifier is a
+        // static one.
+        unsafe {
+            let purpose = ffi::OBJ_nid2obj(ffi::NID_server_auth);
+            assert_eq!(ffi::X509_add1_trust_object(self.as_ptr(), purpose), 1);
+        }
+    }
 }
 
 impl Certificate {
