@@ -14,8 +14,8 @@ use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::ticket_keys::{self, TicketKeyCb};
 use crate::abi::{
-    absent, client_certificate, context, exchanged, groups, handshake, info, messages, preferences,
-    session_cache, session_use, signatures, status, temporary_dh,
+    absent, client_certificate, context, exchanged, groups, handshake, info, messages,
+    not_resumable, preferences, session_cache, session_use, signatures, status, temporary_dh,
 };
 use crate::sys::error;
 use crate::sys::ticket_cipher::MacKind;
@@ -193,7 +193,7 @@ exported! {
             SET_NOT_RESUMABLE_CB => {
                 // SAFETY: as above.
                 let callback: Option<NotResumableCb> = unsafe { std::mem::transmute(callback) };
-                session_use::set_not_resumable(ssl, callback)
+                not_resumable::set(ssl, callback)
             }
             SET_EXTENSION_CB => {
                 // SAFETY: as above.
@@ -233,7 +233,7 @@ exported! {
             SET_NOT_RESUMABLE_CB => {
                 // SAFETY: as above.
                 let callback: Option<NotResumableCb> = unsafe { std::mem::transmute(callback) };
-                session_use::set_not_resumable_on_context(ctx, callback)
+                not_resumable::set_on_context(ctx, callback)
             }
             // Never called: see `temporary_dh`.
             SET_TMP_DH_CB => 1,

@@ -40,6 +40,7 @@ mod injection;
 pub(crate) mod io;
 pub(crate) mod messages;
 pub(crate) mod method;
+pub(crate) mod not_resumable;
 pub(crate) mod notify;
 pub(crate) mod objects;
 pub(crate) mod preferences;

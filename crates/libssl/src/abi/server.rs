@@ -16,7 +16,7 @@ use crate::abi::guard::exported;
 use crate::abi::handshake::{Answered, Outcome};
 use crate::abi::notify::{self, Event};
 use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want};
-use crate::abi::{client_ca, handshake, security, session_use, status};
+use crate::abi::{client_ca, handshake, not_resumable, security, session_use, status};
 use crate::core::client_hello::extension;
 use crate::core::connection::Step;
 use crate::core::credentials;
@@ -253,7 +253,7 @@ pub(crate) fn authenticate(ssl: &Arc<Ssl>) -> Answered {
     if let Err(failure) = chosen {
         return refuse(ssl, failure);
     }
-    session_use::ask_resumable(ssl);
+    not_resumable::ask(ssl);
     let staple = match status::decide(ssl) {
         Ok(staple) => staple,
         Err(failure) => return refuse(ssl, failure),

@@ -9,7 +9,6 @@ use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::sync::Arc;
 
 use crate::abi::arguments::{Bytes, Handle, give, int};
-use crate::abi::callbacks::NotResumableCb;
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl, SslState};
@@ -124,34 +123,6 @@ pub(crate) fn prepare(ssl: &Arc<Ssl>) -> (Arc<ServerSessions>, Option<Arc<Ticket
     drop(state);
     drop(old);
     (store, tickets)
-}
-
-/// Asks a server's program, in a full handshake, whether the session may be resumed. Called with no
-/// lock held.
-pub(crate) fn ask_resumable(ssl: &Arc<Ssl>) {
-    let (callback, tls13) = {
-        let state = ssl.lock();
-        (state.callbacks.not_resumable, state.connection.version() == Some(TLS1_3))
-    };
-    let Some(callback) = callback else { return };
-    // What OpenSSL says of the key exchange: in TLS 1.3 it does not belong to the cipher suite, and
-    // the suites of TLS 1.2 here are all of ECDHE.
-    let forward_secure = int(!tls13);
-    // SAFETY: the program has set this function for this purpose.
-    let answer = unsafe { callback(Handle::borrowed(ssl), forward_secure) };
-    ssl.lock().sessions.not_resumable = answer != 0;
-}
-
-/// Sets the callback of [`ask_resumable`] on a context.
-pub(crate) fn set_not_resumable_on_context(ctx: &Ctx, callback: Option<NotResumableCb>) -> c_long {
-    ctx.lock().callbacks.not_resumable = callback;
-    1
-}
-
-/// Sets the callback of [`ask_resumable`] on a connection.
-pub(crate) fn set_not_resumable(ssl: &Ssl, callback: Option<NotResumableCb>) -> c_long {
-    ssl.lock().callbacks.not_resumable = callback;
-    1
 }
 
 /// The keys of tickets: the context's, or the program's by its callback.
@@ -445,24 +416,6 @@ fn session_id(state: &SslState) -> Vec<u8> {
 }
 
 exported! {
-    fn SSL_CTX_set_not_resumable_session_callback(
-        ctx: Handle<Ctx>,
-        callback: Option<NotResumableCb>,
-    ) -> () => (), {
-        if let Some(ctx) = ctx.get() {
-            set_not_resumable_on_context(ctx, callback);
-        }
-    }
-
-    fn SSL_set_not_resumable_session_callback(
-        ssl: Handle<Ssl>,
-        callback: Option<NotResumableCb>,
-    ) -> () => (), {
-        if let Some(ssl) = ssl.get() {
-            set_not_resumable(ssl, callback);
-        }
-    }
-
     fn SSL_get_session(ssl: Handle<Ssl>) -> Handle<SslSession> => Handle::NULL, {
         let Some(ssl) = ssl.get() else { return Handle::NULL };
         ssl.lock().sessions.current.as_ref().map_or(Handle::NULL, Handle::borrowed)
