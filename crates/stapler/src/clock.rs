@@ -47,3 +47,8 @@ impl Clock for TokioClock {
         unix(self.begin.as_secs().saturating_add(since.as_secs()))
     }
 }
+
+/// The time after that long.
+pub(crate) fn later(now: UnixTime, duration: Duration) -> UnixTime {
+    unix(now.as_secs().saturating_add(duration.as_secs()))
+}

@@ -54,6 +54,9 @@ pub(crate) struct State {
     /// When the worker looks at the certificate again; what the timer queue has of it.
     pub(crate) wake: Option<UnixTime>,
     pub(crate) fresh_until: Option<UnixTime>,
+    /// Until when this member holds the lease of the certificate, as far as it knows; `None` when it
+    /// holds none.
+    pub(crate) leased_until: Option<UnixTime>,
     /// The entity tag of what is in the slot.
     pub(crate) etag: Option<Box<str>>,
     /// A verified response whose time is still to come.
@@ -68,11 +71,14 @@ pub(crate) enum Source {
     /// The issuer is not in the chain: it has to be fetched first. The DER of the certificate is kept
     /// until then.
     Unresolved(Arc<Unresolved>),
+    /// One certificate of the chain bears the issuer's name; that it is the issuer is still to be
+    /// proven, by [`prove`](crate::origin::prove).
+    Claimed(Arc<Unresolved>, Arc<Origin>),
     /// Issuer and responders.
     Known(Arc<Origin>),
 }
 
-/// A certificate whose issuer is still to be found.
+/// A certificate whose issuer is still to be found, or proven.
 #[derive(Debug)]
 pub(crate) struct Unresolved {
     pub(crate) certificate: Box<[u8]>,
@@ -175,6 +181,7 @@ impl Entry {
                 next: now,
                 wake: None,
                 fresh_until: None,
+                leased_until: None,
                 etag: None,
                 upcoming: None,
                 error: None,
@@ -276,7 +283,7 @@ impl Entry {
     pub(crate) fn issuer_name(&self) -> Option<String> {
         match &self.state().source {
             Source::Known(origin) => Some(origin.issuer.name.clone()),
-            Source::Unresolved(_) => None,
+            Source::Unresolved(_) | Source::Claimed(..) => None,
         }
     }
 }
@@ -284,7 +291,7 @@ impl Entry {
 impl Source {
     pub(crate) fn responders(&self) -> &[Arc<Responder>] {
         match self {
-            Self::Unresolved(unresolved) => &unresolved.responders,
+            Self::Unresolved(unresolved) | Self::Claimed(unresolved, _) => &unresolved.responders,
             Self::Known(origin) => &origin.responders,
         }
     }

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use certstatus::message::CertStatus;
-use certstatus::{Certificate, Error, Stage, VerifiedResponse};
+use certstatus::{Error, Stage, VerifiedResponse};
 use tokio::time::Instant;
 
 use crate::StoreError;
-use crate::entry::{Entry, Offered, Origin, Source};
+use crate::clock::later;
+use crate::entry::{Entry, Offered, Origin};
 use crate::event::EventKind;
 use crate::fetch::{self, AttemptError, Caching, HttpError, Query, Reply};
 use crate::metrics;
+use crate::origin::{presumed, prove, resolve};
 use crate::shared::Shared;
 use crate::store::{LEASE, Lease};
 
@@ -41,11 +43,8 @@ pub(crate) enum Asked {
 /// Loads what the store has of a certificate and publishes it if it verifies. Returns whether it was
 /// published.
 pub(crate) async fn load(shared: &Shared, entry: &Entry) -> bool {
-    let origin = match &entry.state().source {
-        Source::Known(origin) => Arc::clone(origin),
-        // Without an issuer nothing can be verified.
-        Source::Unresolved(_) => return false,
-    };
+    // Without an issuer nothing can be verified.
+    let Some(origin) = presumed(entry) else { return false };
     let newest = shared.store.load(&entry.id).await;
     let taken = match take(shared, entry, &origin, newest).await {
         // What only claims to be the newest must not hide what is.
@@ -55,6 +54,9 @@ pub(crate) async fn load(shared: &Shared, entry: &Entry) -> bool {
         }
         taken => taken,
     };
+    // What the store did not prove, the issuer's signature does, or it is not the issuer. Here it is
+    // checked on any core, and the worker need not wait.
+    let _ = prove(shared, entry, None);
     taken == Taken::Published
 }
 
@@ -83,7 +85,13 @@ async fn take(
             return Taken::Nothing;
         }
     };
-    match verify_stored(shared, entry, origin, &stored) {
+    let verified = verify_stored(shared, entry, origin, &stored);
+    // Under another issuer than its own the best response is none: it is left alone until that is
+    // known.
+    if prove(shared, entry, verified.as_ref().ok()).is_err() {
+        return Taken::Nothing;
+    }
+    match verified {
         Ok(response) => {
             let now = shared.clock.now();
             if entry.is_removed() || entry.offer(response.clone(), now) != Offered::Published {
@@ -140,6 +148,7 @@ pub(crate) async fn ask(shared: &Shared, entry: &Entry, responder: usize) -> Ask
         match shared.store.acquire(&entry.id, LEASE).await {
             Ok(Lease::Granted) => {
                 metrics::lease("granted");
+                entry.state().leased_until = Some(later(shared.clock.now(), LEASE));
                 // Who held it before may have saved since the look into the store.
                 if load(shared, entry).await {
                     return Asked::TakenOver;
@@ -282,20 +291,4 @@ pub(crate) async fn keep(shared: &Shared, entry: &Entry, response: &VerifiedResp
     if let Err(error) = kept {
         store_failed(shared, entry, &error);
     }
-}
-
-/// Issuer and responders of the certificate; the issuer is fetched if it is not known yet.
-async fn resolve(shared: &Shared, entry: &Entry) -> Result<Arc<Origin>, String> {
-    let unresolved = match &entry.state().source {
-        Source::Known(origin) => return Ok(Arc::clone(origin)),
-        Source::Unresolved(unresolved) => Arc::clone(unresolved),
-    };
-    let certificate = Certificate::parse(&unresolved.certificate).map_err(|e| e.to_string())?;
-    let (issuer, _) = fetch::fetch_issuer(&*shared.transport, &certificate, shared.algorithms())
-        .await
-        .map_err(|e| e.to_string())?;
-    let issuer = Certificate::parse(&issuer).map_err(|e| e.to_string())?;
-    let origin = shared.known().origin(&issuer, unresolved.responders.clone());
-    entry.state().source = Source::Known(Arc::clone(&origin));
-    Ok(origin)
 }

@@ -9,6 +9,7 @@
 //! | `certstatus_fetches_total` | counter | `responder`, `outcome` |
 //! | `certstatus_fetch_duration_seconds` | histogram | `responder` |
 //! | `certstatus_leases_total` | counter | `outcome` |
+//! | `certstatus_leases_held` | gauge | |
 //!
 //! Nothing has a label per certificate: there may be a hundred thousand. What a single one's staple
 //! is like stands in its [`Snapshot`](crate::Snapshot).
@@ -40,6 +41,7 @@ pub(crate) fn describe() {
     describe_counter!("certstatus_fetches_total", "Requests to responders, by outcome");
     describe_histogram!("certstatus_fetch_duration_seconds", "Time that a responder takes");
     describe_counter!("certstatus_leases_total", "Leases asked for, by outcome");
+    describe_gauge!("certstatus_leases_held", "Leases that this member of a fleet holds");
 }
 
 /// A responder was asked.
@@ -60,7 +62,9 @@ pub(crate) fn staples<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, now: Un
     let mut states = [0u32; StapleState::ALL.len()];
     let (mut age, mut left) = (0, None::<u64>);
     let mut at_risk = [0u32; 2];
+    let mut leases = 0u32;
     for entry in entries {
+        leases += u32::from(entry.state().leased_until.is_some_and(|until| now < until));
         let state = state_of(entry, now);
         if let Some(count) = states.get_mut(state as usize) {
             *count += 1;
@@ -84,6 +88,7 @@ pub(crate) fn staples<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, now: Un
     for (must_staple, count) in ["no", "yes"].into_iter().zip(at_risk) {
         gauge!("certstatus_staples_at_risk", "must_staple" => must_staple).set(count);
     }
+    gauge!("certstatus_leases_held").set(leases);
     gauge!("certstatus_staple_age_seconds_max").set(age as f64);
     gauge!("certstatus_staple_time_left_seconds_min").set(left.unwrap_or(0) as f64);
 }

@@ -15,6 +15,7 @@ use crate::entry::{Entry, NewEntry, Source, Unresolved};
 use crate::event::Event;
 use crate::fetch::{Http, NonceMode, Transport, find_issuer};
 use crate::gate::ResponderLimits;
+use crate::origin::only_namesake;
 use crate::shared::{Known, OnEvent, Shared};
 use crate::store::{NoStore, Store};
 use crate::worker::{Command, Worker};
@@ -68,8 +69,10 @@ impl Stapler {
     /// Keeps a certificate stapled from now on: what the store has of it is loaded, and the responder
     /// is asked if that is due. One that is there already stays as it is, and its handle is returned.
     ///
-    /// Who issued the certificate is verified here, by one signature: a tenth of a millisecond. What
-    /// needs the network comes later; see [`StapleHandle::ready`].
+    /// An issuer that was given, and the right one of several of its name in the chain, are told here
+    /// by a signature: a tenth of a millisecond. The only one of its name is proven in the background,
+    /// by its signature or by a stored response, before anything is asked or stapled. What needs the
+    /// network comes later; see [`StapleHandle::ready`].
     ///
     /// # Errors
     /// [`Error::EmptyChain`], [`Error::Certificate`] when it cannot be read, [`Error::Issuer`] when
@@ -119,12 +122,15 @@ impl Stapler {
             return Ok(Source::Known(shared.known().origin(&issuer, responders)));
         }
         let rest = target.chain.get(1..).unwrap_or_default();
+        let unresolved =
+            |responders| Arc::new(Unresolved { certificate: certificate.der().into(), responders });
+        if let Some(issuer) = only_namesake(certificate, rest) {
+            let origin = shared.known().origin(&issuer, responders.clone());
+            return Ok(Source::Claimed(unresolved(responders), origin));
+        }
         Ok(match find_issuer(certificate, rest, algorithms) {
             Ok(issuer) => Source::Known(shared.known().origin(&issuer, responders)),
-            Err(_) => Source::Unresolved(Arc::new(Unresolved {
-                certificate: certificate.der().into(),
-                responders,
-            })),
+            Err(_) => Source::Unresolved(unresolved(responders)),
         })
     }
 

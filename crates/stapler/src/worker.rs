@@ -8,11 +8,10 @@ mod outcome;
 mod plan;
 mod questions;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use certstatus::time::unix;
 use rustls_pki_types::UnixTime;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinSet};
@@ -61,6 +60,8 @@ pub(crate) struct Worker {
     loading: VecDeque<Arc<Entry>>,
     /// By [`Responder::index`](crate::entry::Responder).
     gates: Vec<Gate<Arc<Entry>>>,
+    /// The gates at which somebody waits: of thousands of responders few have something to do.
+    busy_gates: BTreeSet<usize>,
     jobs: JoinSet<Done>,
     running: HashMap<Id, Job>,
     loads: usize,
@@ -102,6 +103,7 @@ impl Worker {
             queue: Queue::default(),
             loading: VecDeque::new(),
             gates: Vec::new(),
+            busy_gates: BTreeSet::new(),
             jobs: JoinSet::new(),
             running: HashMap::new(),
             loads: 0,
@@ -165,13 +167,11 @@ impl Worker {
         let queued = self.queue.next().map(|due| {
             instant + Duration::from_secs(due.as_secs().saturating_sub(now.as_secs())).min(TICK)
         });
-        let gates =
-            self.gates.iter().filter(|gate| gate.has_waiting()).filter_map(|gate| {
-                match gate.admits(instant) {
-                    Admission::From(at) => Some(at),
-                    Admission::Now | Admission::Full => None,
-                }
-            });
+        let busy = self.busy_gates.iter().filter_map(|index| self.gates.get(*index));
+        let gates = busy.filter_map(|gate| match gate.admits(instant) {
+            Admission::From(at) => Some(at),
+            Admission::Now | Admission::Full => None,
+        });
         queued.into_iter().chain(gates).min().unwrap_or(instant + TICK)
     }
 
@@ -301,8 +301,4 @@ async fn change(changes: &mut Option<mpsc::Receiver<Fingerprint>>) -> Option<Fin
         Some(changes) => changes.recv().await,
         None => std::future::pending().await,
     }
-}
-
-fn later(now: UnixTime, duration: Duration) -> UnixTime {
-    unix(now.as_secs().saturating_add(duration.as_secs()))
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use certstatus::message::CertStatus;
 use rustls_pki_types::UnixTime;
 
-use super::{Worker, later};
+use super::Worker;
+use crate::clock::later;
 use crate::entry::{Entry, Offered, Phase};
 use crate::event::EventKind;
 use crate::job::Asked;
@@ -153,6 +154,7 @@ impl Worker {
     /// Gives the lease back: others may ask when they are due.
     fn release(&mut self, entry: &Arc<Entry>) {
         if self.shared.store.is_shared() {
+            entry.state().leased_until = None;
             self.tidy(Arc::clone(entry), |shared, entry| async move {
                 // A lease that cannot be given back ends by itself.
                 let _ = shared.store.release(&entry.id).await;
@@ -164,6 +166,11 @@ impl Worker {
     fn hold_lease(&mut self, entry: &Arc<Entry>, next: UnixTime, now: UnixTime) {
         if self.shared.store.is_shared() {
             let pause = pause_of_others(next, now);
+            let mut state = entry.state();
+            // One that was not granted is not held the longer either.
+            state.leased_until = state.leased_until.filter(|until| now < *until);
+            state.leased_until = state.leased_until.map(|_| later(now, pause));
+            drop(state);
             self.tidy(Arc::clone(entry), move |shared, entry| async move {
                 let _ = shared.store.renew(&entry.id, pause).await;
             });

@@ -46,20 +46,22 @@ impl Worker {
                 entry.settle();
             }
             gate.wait(Arc::clone(entry), entry.must_staple, expires, Duration::from_secs(left));
+            self.busy_gates.insert(index);
         }
         self.open_gate(index);
     }
 
     pub(super) fn open_gates(&mut self) {
         let now = Instant::now();
-        for index in 0..self.gates.len() {
-            let ready = self
-                .gates
-                .get(index)
-                .is_some_and(|gate| gate.has_waiting() && gate.admits(now) == Admission::Now);
-            if ready {
-                self.open_gate(index);
-            }
+        let admits = |gate: &Gate<_>| gate.admits(now) == Admission::Now;
+        let ready: Vec<usize> = self
+            .busy_gates
+            .iter()
+            .copied()
+            .filter(|index| self.gates.get(*index).is_some_and(admits))
+            .collect();
+        for index in ready {
+            self.open_gate(index);
         }
     }
 
@@ -76,6 +78,9 @@ impl Worker {
             }
             gate.start(now);
             self.ask(entry, index);
+        }
+        if !self.gates.get(index).is_some_and(Gate::has_waiting) {
+            self.busy_gates.remove(&index);
         }
     }
 

@@ -6,7 +6,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshot};
 use crate::support::{DAY, HOUR, Net, add, seconds};
 
 /// The values of all metrics at one moment.
-struct Seen(Vec<Metric>);
+pub(crate) struct Seen(Vec<Metric>);
 
 struct Metric {
     name: String,
@@ -15,7 +15,7 @@ struct Metric {
 }
 
 impl Seen {
-    fn of(snapshot: Snapshot) -> Self {
+    pub(crate) fn of(snapshot: Snapshot) -> Self {
         let read = |value| match value {
             DebugValue::Counter(count) => count as f64,
             DebugValue::Gauge(value) => value.into_inner(),
@@ -30,7 +30,7 @@ impl Seen {
     }
 
     /// The value of a metric with these labels.
-    fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    pub(crate) fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let has = |metric: &Metric, (name, value): &(&str, &str)| {
             metric.labels.iter().any(|(n, v)| (n.as_str(), v.as_str()) == (*name, *value))
         };

@@ -13,6 +13,7 @@ mod fleet;
 mod http;
 mod imc2018;
 mod life;
+mod origins;
 mod responders;
 mod stores;
 mod support;

@@ -1,0 +1,97 @@
+//! Who issued a certificate, and when that is beyond doubt: the one place where a claim becomes a fact.
+//!
+//! A chain with one certificate of the issuer's name claims that this is the issuer. Two facts prove
+//! it, and one of them is needed before a responder is asked or anything is stapled:
+//!
+//! * a verified response from the store that says *good* or *revoked*: its `CertID` (RFC 6960, 4.1.1)
+//!   has the hash of the claimed issuer's key beside the serial number, and it is signed by that key,
+//!   or by a delegate of it. So who holds the key says that it issued the certificate;
+//! * the issuer's signature over the certificate.
+//!
+//! At a warm start the first comes with the verification that is needed in any case, and saves a
+//! public-key operation for each certificate. *Unknown* says that the certificate is not known there,
+//! and proves nothing. Where neither proves it, the claim is dropped, nothing in the store is touched,
+//! and the issuer is fetched from where the certificate says it is.
+
+use std::sync::Arc;
+
+use certstatus::message::CertStatus;
+use certstatus::{Certificate, VerifiedResponse};
+
+use crate::entry::{Entry, Origin, Source, Unresolved};
+use crate::fetch;
+use crate::shared::Shared;
+
+/// The one among `candidates` that bears the issuer's name; `None` if there are none or several, so
+/// that the signature has to choose.
+pub(crate) fn only_namesake<'a, T: AsRef<[u8]>>(
+    certificate: &Certificate<'_>,
+    candidates: &'a [T],
+) -> Option<Certificate<'a>> {
+    let mut namesakes = candidates
+        .iter()
+        .filter_map(|der| Certificate::parse(der.as_ref()).ok())
+        .filter(|candidate| candidate.subject() == certificate.issuer());
+    let only = namesakes.next();
+    only.filter(|_| namesakes.next().is_none())
+}
+
+/// The issuer and the responders by which something from the store is verified: known, or claimed
+/// only. `None` where there is not even a claim.
+pub(crate) fn presumed(entry: &Entry) -> Option<Arc<Origin>> {
+    match &entry.state().source {
+        Source::Known(origin) | Source::Claimed(_, origin) => Some(Arc::clone(origin)),
+        Source::Unresolved(_) => None,
+    }
+}
+
+/// Issuer and responders, proven: by a response that has verified under a claim, or else by the
+/// issuer's signature over the certificate.
+///
+/// # Errors
+/// When the issuer has to be found first: what is known of the certificate. A claim that does not hold
+/// is gone then.
+pub(crate) fn prove(
+    shared: &Shared,
+    entry: &Entry,
+    response: Option<&VerifiedResponse>,
+) -> Result<Arc<Origin>, Arc<Unresolved>> {
+    let (unresolved, origin) = match &entry.state().source {
+        Source::Known(origin) => return Ok(Arc::clone(origin)),
+        Source::Unresolved(unresolved) => return Err(Arc::clone(unresolved)),
+        Source::Claimed(unresolved, origin) => (Arc::clone(unresolved), Arc::clone(origin)),
+    };
+    let vouched = response.is_some_and(|response| response.status() != CertStatus::Unknown);
+    if vouched || has_signed(shared, &origin, &unresolved) {
+        entry.state().source = Source::Known(Arc::clone(&origin));
+        Ok(origin)
+    } else {
+        entry.state().source = Source::Unresolved(Arc::clone(&unresolved));
+        Err(unresolved)
+    }
+}
+
+fn has_signed(shared: &Shared, origin: &Origin, unresolved: &Unresolved) -> bool {
+    let certificate = Certificate::parse(&unresolved.certificate);
+    let (Ok(certificate), Ok(issuer)) = (certificate, origin.issuer.issuer()) else { return false };
+    certificate.verify_issued_by(&issuer, shared.algorithms()).is_ok()
+}
+
+/// Issuer and responders of the certificate; the issuer is fetched if it is not known yet.
+///
+/// # Errors
+/// When it cannot be had, and why.
+pub(crate) async fn resolve(shared: &Shared, entry: &Entry) -> Result<Arc<Origin>, String> {
+    let unresolved = match prove(shared, entry, None) {
+        Ok(origin) => return Ok(origin),
+        Err(unresolved) => unresolved,
+    };
+    let certificate = Certificate::parse(&unresolved.certificate).map_err(|e| e.to_string())?;
+    let (issuer, _) = fetch::fetch_issuer(&*shared.transport, &certificate, shared.algorithms())
+        .await
+        .map_err(|e| e.to_string())?;
+    let issuer = Certificate::parse(&issuer).map_err(|e| e.to_string())?;
+    let origin = shared.known().origin(&issuer, unresolved.responders.clone());
+    entry.state().source = Source::Known(Arc::clone(&origin));
+    Ok(origin)
+}
