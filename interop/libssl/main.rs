@@ -3,8 +3,7 @@
 //!
 //! The programs are in `c/`, one per family of functions. What a transcript shows is whatever a C
 //! program can see: return values, the order of callbacks, alerts, the error queue. Differences that
-//! are meant are in [`justified`], with their reasons; what does not hold yet is counted in
-//! [`progress`], exactly, so that a case that begins to hold has to be recorded.
+//! are meant are in [`justified`], with their reasons; any other is a defect.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -19,7 +18,7 @@ mod certificates;
 mod justified;
 mod library;
 mod program;
-mod progress;
+mod share;
 mod transcript;
 
 use crate::certificates::Certificates;
@@ -87,6 +86,19 @@ programs! {
     chain_checks
     hellos
     absences
+}
+
+#[test]
+fn every_program_in_the_folder_is_run() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("libssl/c");
+    for entry in std::fs::read_dir(folder).expect("the folder of programs") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "c") {
+            continue;
+        }
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
+        assert!(name == "harness" || PROGRAMS.contains(&name), "no test runs {name}");
+    }
 }
 
 /// The program that does what OpenSSL leaves undefined. It says nothing, and is to survive.
@@ -171,20 +183,12 @@ fn compare(name: &str, certificates: &Certificates) -> Comparison {
     Comparison::new(name, &theirs, &ours)
 }
 
-/// All cases are equal, but for exactly as many as [`progress`] says.
+/// All cases are equal.
 fn on_ours(name: &str) {
     let comparison = compare(name, &Certificates::new());
     report(&comparison);
-    let (different, expected) = (comparison.different().len(), progress::not_yet(name));
-    assert!(
-        different <= expected,
-        "{name}: {different} of {} cases differ, not {expected}\n{comparison}",
-        comparison.len()
-    );
-    assert!(
-        different == expected,
-        "{name}: only {different} cases differ any more: write that down in progress.rs"
-    );
+    let (different, all) = (comparison.different().len(), comparison.len());
+    assert!(different == 0, "{name}: {different} of {all} cases differ\n{comparison}");
 }
 
 /// Every case runs without a memory error or a leak in a program that was built with
@@ -196,5 +200,5 @@ fn without_memory_errors(name: &str) {
     let plain = Program::compile(name, Build::Plain);
     let all = plain.list(&certificates);
     let names: Vec<&str> = all.cases().iter().map(|case| case.name.as_str()).collect();
-    plain.run_under_valgrind(Library::ours(), &certificates, &progress::for_valgrind(&names));
+    plain.run_under_valgrind(Library::ours(), &certificates, &share::for_valgrind(&names));
 }

@@ -52,6 +52,7 @@ const TOPICS: &[(&str, &[&str])] = &[
     (
         "Sessions and tickets",
         &[
+            "not_resumable",
             "session",
             "session_cache",
             "session_der",
