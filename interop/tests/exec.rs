@@ -150,14 +150,13 @@ fn make(target: &str, destination: &Path) -> Finished {
     call.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
     call.arg("-C").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).arg(target);
     call.arg("PREFIX=/opt/certstatus").arg(format!("DESTDIR={}", destination.display()));
-    call.arg(format!("BINARY={}", assert_cmd::cargo::cargo_bin("certstatus").display()));
+    call.arg(format!("BINARY={}", command::file().display()));
     call.arg(format!("LIBSSL={}", libssl::file().display()));
     run(call)
 }
 
 #[test]
 fn what_is_installed_works_and_goes_away() {
-    command::program();
     let directory = TempDir::new().unwrap();
     make("install", directory.path()).exits(0);
     let prefix = directory.path().join("opt/certstatus");

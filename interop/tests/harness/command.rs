@@ -4,6 +4,7 @@
 //! which is another package's binary. It is built here, once for all tests, by the same cargo and
 //! into the same directory, so that no older one is tested by mistake.
 
+use std::env::consts::EXE_SUFFIX;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -15,10 +16,19 @@ use super::process::{Finished, Program};
 /// The command.
 pub(crate) fn program() -> &'static Program {
     static PROGRAM: OnceLock<Program> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let path = assert_cmd::cargo::cargo_bin("certstatus");
+    PROGRAM.get_or_init(|| Program::at(file()))
+}
+
+/// Where the command is, which is built now if it has to be.
+pub(crate) fn file() -> &'static Path {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    FILE.get_or_init(|| {
+        // This test is in target/debug/deps, and the command one up, once it is built.
+        let test = std::env::current_exe().expect("this test has a path");
+        let directory = test.ancestors().nth(2).expect("target/debug");
+        let path = directory.join(format!("certstatus{EXE_SUFFIX}"));
         build(&path);
-        Program::at(&path)
+        path
     })
 }
 
