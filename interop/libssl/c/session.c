@@ -7,6 +7,9 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static SSL_SESSION *newest;
 static int removed;
@@ -195,6 +198,88 @@ static void shared_keys(int version, int shared)
     SSL_CTX_free(client);
     SSL_CTX_free(one);
     SSL_CTX_free(two);
+}
+
+/* --- tickets of processes that were forked after the context was made --------------------------- */
+
+/* A worker: takes one client, sends it a byte, and waits until it is gone. Says nothing, since what
+ * it says has no place in the transcript; its exit code is 0 when all went well. */
+static int work(SSL_CTX *server, int socket, int resumes)
+{
+    SSL *ssl = SSL_new(server);
+    char byte = 'x';
+    int well;
+
+    SSL_set_fd(ssl, socket);
+    well = SSL_accept(ssl) == 1 && SSL_session_reused(ssl) == resumes && SSL_write(ssl, &byte, 1) == 1
+           && SSL_read(ssl, &byte, 1) == 0 && SSL_shutdown(ssl) == 1;
+    SSL_free(ssl);
+    return well ? 0 : 1;
+}
+
+/* The session of a client that was served by a worker of its own. */
+static SSL_SESSION *served(SSL_CTX *client, SSL_CTX *server, SSL_SESSION *offered)
+{
+    int sockets[2], status = -1;
+    char byte = 0;
+    pid_t worker;
+    SSL *ssl;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) != 0)
+        broken("socketpair");
+    worker = fork();
+    if (worker < 0)
+        broken("fork");
+    if (worker == 0) {
+        int failed;
+
+        close(sockets[0]);
+        failed = work(server, sockets[1], offered != NULL);
+        SSL_SESSION_free(offered);
+        SSL_CTX_free(client);
+        SSL_CTX_free(server);
+        _exit(failed);
+    }
+    close(sockets[1]);
+    ssl = SSL_new(client);
+    SSL_set_fd(ssl, sockets[0]);
+    SSL_set_tlsext_host_name(ssl, "server.test");
+    if (offered != NULL)
+        SAY_LONG(SSL_set_session(ssl, offered));
+    say_result(ssl, "connect", SSL_connect(ssl));
+    say_result(ssl, "read", SSL_read(ssl, &byte, 1));
+    SAY_LONG(SSL_session_reused(ssl));
+    SAY_LONG(SSL_shutdown(ssl));
+    SAY_LONG(SSL_shutdown(ssl));
+    SSL_free(ssl);
+    close(sockets[0]);
+    if (waitpid(worker, &status, 0) != worker)
+        broken("waitpid");
+    say("the worker ended with %d", status);
+    return take_newest();
+}
+
+/* The context is made once, and each worker is forked from it before it has made or seen a ticket:
+ * all of them have the same keys. */
+static void forked(int version)
+{
+    SSL_CTX *client, *server;
+    SSL_SESSION *first, *second;
+
+    if (!begin("%s, tickets of forked workers", version_name(version)))
+        return;
+    client = keeping_client(version);
+    server = server_context(version, "server");
+    SSL_CTX_set_info_callback(server, NULL);
+    SSL_CTX_set_session_cache_mode(server, SSL_SESS_CACHE_OFF);
+    first = served(client, server, NULL);
+    second = served(client, server, first);
+    /* A ticket of TLS 1.3 is used once. */
+    SSL_SESSION_free(served(client, server, second != NULL ? second : first));
+    SSL_SESSION_free(second);
+    SSL_SESSION_free(first);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
 }
 
 /* --- tickets with keys of the program's own ---------------------------------------------------- */
@@ -413,6 +498,7 @@ int main(int argc, char **argv)
         der(version);
         shared_keys(version, 0);
         shared_keys(version, 1);
+        forked(version);
         own_keys(version, 1);
         own_keys(version, 0);
         inside(version, SSL_SESS_CACHE_SERVER);
