@@ -37,6 +37,9 @@ const EARLY_CCS: &str = "the engine's client has sent its ChangeCipherSpec befor
 /// Renegotiation is not in TLS 1.3, and its signal (RFC 5746, 3.3) is not needed there.
 const NO_SIGNAL: &str = "the engine's client sends the signal only when it speaks TLS 1.2 too";
 
+/// Who has asked sees it fail, and is not left to wait for the peer.
+const NO_RENEGOTIATION: &str = "the engine does not renegotiate; it says so and goes on";
+
 /// OpenSSL answers a KeyUpdate when it writes next.
 const UPDATE_AT_ONCE: &str = "a KeyUpdate is answered as soon as it is read";
 
@@ -282,6 +285,19 @@ const TABLE: &[Difference] = &[
             "client: read returned 1",
         ],
         reason: UPDATE_AT_ONCE,
+    },
+    Difference {
+        program: "renegotiation",
+        cases: "TLSv1.2, the server asks and writes",
+        theirs: &["asked: 1", "handshake: 1", "finished: 1"],
+        ours: &[
+            "asked: 0",
+            "handshake: -1",
+            "server: error: SSL routines: no renegotiation (339): renegotiation is not in the TLS \
+             engine; the connection can go on as it is",
+            "finished: 0",
+        ],
+        reason: NO_RENEGOTIATION,
     },
     no_signal!("after"),
     no_signal!("resumed"),

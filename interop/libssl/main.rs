@@ -86,6 +86,7 @@ programs! {
     chain_checks
     hellos
     absences
+    renegotiation
 }
 
 #[test]

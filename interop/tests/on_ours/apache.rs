@@ -213,6 +213,37 @@ fn apache_knows_its_clients_and_whom_a_list_revokes() {
     }
 }
 
+/// For a directory alone, mod_ssl asks for the certificate when the request has come: in TLS 1.2 by
+/// renegotiation, in TLS 1.3 after the handshake. There is neither, and the client hears so at once.
+#[test]
+fn apache_forbids_at_once_what_needs_a_renegotiation() {
+    let own = Authority::new(Pki::shared(KeyKind::EcdsaP256));
+    let location = |path: &str, line: &str| format!("<Location {path}>\n{line}\n</Location>\n");
+    let lines = format!("SSLCACertificateFile {}\nErrorDocument 404 open\n", own.root())
+        + "ErrorDocument 403 forbidden\n"
+        + &location("/require", "SSLVerifyClient require\nSSLVerifyDepth 2")
+        + &location("/optional", "SSLVerifyClient optional");
+    let apache = Apache::start("", &host(NAME, &own.files, &lines));
+    for version in Version::ALL {
+        for client in [None, Some("known")] {
+            let mut options = own.options(version, client);
+            options.extend(["--http1.1", "--max-time", "8"].map(String::from));
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            let fetch = |path: &str, more: &[&str]| {
+                let all = [&options[..], more].concat();
+                let name = format!("{NAME}:{}/{path}", apache.port);
+                curl(Library::System, &own.files.root(), &name, &all).exits(0).text()
+            };
+            assert_eq!(fetch("", &[]), "open", "{version:?}");
+            for path in ["require", "optional"] {
+                assert_eq!(fetch(path, &[]), "forbidden", "{version:?}, {path}");
+                let posted = fetch(path, &["--data", "some words"]);
+                assert_eq!(posted, "forbidden", "{version:?}, {path}, posted");
+            }
+        }
+    }
+}
+
 #[test]
 fn apache_resumes_by_id_and_by_ticket_in_all_its_processes() {
     let files = Files::of_case(Pki::shared(KeyKind::EcdsaP256), Case::Missing);

@@ -9,6 +9,7 @@ use crate::abi::certificate::Holder;
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{ClientStage, Ctx, ServerStage, Ssl, SslState, Want, WriteProgress};
+use crate::abi::renegotiation::Renegotiation;
 use crate::core::connection::Connection;
 use crate::core::settings::Settings;
 use crate::sys::bio::Bio;
@@ -284,6 +285,7 @@ pub(crate) fn start_anew(state: &mut SslState) {
     state.want = Want::Nothing;
     state.write = WriteProgress::default();
     state.key_update = None;
+    state.renegotiation = Renegotiation::default();
     state.alpn_selected = None;
     (state.steps, state.hand_state, state.hand_failed) = Default::default();
 }

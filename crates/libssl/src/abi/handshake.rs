@@ -17,7 +17,8 @@ use crate::abi::objects::{ClientStage, Ctx, Ssl, SslState, Want};
 use crate::abi::session::Peer;
 use crate::abi::transport::{self, Blocked};
 use crate::abi::{
-    client_ca, client_certificate, messages, security, server, session_use, status, verify,
+    client_ca, client_certificate, messages, renegotiation, security, server, session_use, status,
+    verify,
 };
 use crate::core::client::chain_of;
 use crate::core::connection::{Presented, Request, Step};
@@ -365,6 +366,13 @@ pub(crate) fn handshake(ssl: Handle<Ssl>, side: Option<Side>, function: &'static
             return 0;
         }
         renew_keys(&mut state);
+        if renegotiation::fails(&mut state) {
+            state.want = Want::Nothing;
+            drop(state);
+            error::clear();
+            renegotiation::report(function);
+            return -1;
+        }
         if state.done_told && state.connection.output.is_empty() {
             return 1;
         }

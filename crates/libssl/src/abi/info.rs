@@ -7,6 +7,7 @@ use crate::abi::arguments::{Handle, Out, int, long, uint};
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ssl, SslState};
+use crate::abi::renegotiation;
 use crate::core::names;
 use crate::core::settings::{TLS1_2, TLS1_3};
 
@@ -74,11 +75,11 @@ exported! {
     }
 
     fn SSL_is_init_finished(ssl: Handle<Ssl>) -> c_int => 0, {
-        int(ssl.get().is_some_and(|ssl| ssl.lock().connection.is_complete()))
+        int(ssl.get().is_some_and(|ssl| renegotiation::is_finished(&ssl.lock())))
     }
 
     fn SSL_in_init(ssl: Handle<Ssl>) -> c_int => 0, {
-        int(ssl.get().is_some_and(|ssl| !ssl.lock().connection.is_complete()))
+        int(ssl.get().is_some_and(|ssl| !renegotiation::is_finished(&ssl.lock())))
     }
 
     fn SSL_in_before(ssl: Handle<Ssl>) -> c_int => 0, {

@@ -9,6 +9,7 @@ use crate::abi::guard::exported;
 use crate::abi::handshake::{Outcome, drive, fail};
 use crate::abi::notify::{self, CLOSE_NOTIFY, Event, WARNING};
 use crate::abi::objects::{Ssl, SslState, Want, WriteProgress};
+use crate::abi::renegotiation::Renegotiation;
 use crate::abi::transport::{self, Blocked};
 use crate::abi::{messages, session_use};
 use crate::core::failure::Failure;
@@ -134,7 +135,9 @@ fn without_retry(ssl: &Arc<Ssl>) -> bool {
 /// Completes the handshake first, when that has not been done.
 fn complete(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
     if ssl.lock().done_told {
-        renew_keys(&mut ssl.lock());
+        let mut state = ssl.lock();
+        state.renegotiation = Renegotiation::None;
+        renew_keys(&mut state);
         return Ok(());
     }
     if ssl.lock().side.is_none() {

@@ -45,6 +45,7 @@ pub(crate) mod notify;
 pub(crate) mod objects;
 pub(crate) mod preferences;
 pub(crate) mod refused;
+pub(crate) mod renegotiation;
 pub(crate) mod secrets;
 pub(crate) mod security;
 pub(crate) mod seen;

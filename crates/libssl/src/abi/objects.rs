@@ -15,6 +15,7 @@ use crate::abi::cipher_list::Shown;
 use crate::abi::client_ca::CaNames;
 use crate::abi::guard::exported;
 use crate::abi::method::{Method, Side};
+use crate::abi::renegotiation::Renegotiation;
 use crate::abi::seen::Seen;
 use crate::abi::session_cache::{self, SessionCache};
 use crate::abi::session_use::{self, ConnectionSessions};
@@ -115,6 +116,7 @@ pub(crate) struct SslState {
     pub(crate) write: WriteProgress,
     /// `SSL_KEY_UPDATE_*`, when the keys are to be renewed.
     pub(crate) key_update: Option<c_int>,
+    pub(crate) renegotiation: Renegotiation,
     /// The name that a client sends, or that a server was sent.
     pub(crate) server_name: Option<CString>,
     /// The protocol of ALPN that a server has selected, until the handshake is complete.
@@ -284,6 +286,7 @@ impl Ssl {
             read_ahead: shared.read_ahead,
             write: WriteProgress::default(),
             key_update: None,
+            renegotiation: Renegotiation::None,
             server_name: None,
             alpn_selected: None,
             verify_result: 0,

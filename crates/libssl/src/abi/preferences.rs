@@ -94,11 +94,6 @@ exported! {
     /// A switch that nothing reads, in OpenSSL either.
     fn SSL_set_debug(_ssl: Handle<Ssl>, _on: c_int) -> () => (), {}
 
-    /// The engine never renegotiates.
-    fn SSL_renegotiate_pending(_ssl: Handle<Ssl>) -> c_int => 0, {
-        0
-    }
-
     /// The engine has no asynchronous jobs.
     fn SSL_waiting_for_async(_ssl: Handle<Ssl>) -> c_int => 0, {
         0

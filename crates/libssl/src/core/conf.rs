@@ -1,6 +1,7 @@
 //! The commands of `SSL_CONF_cmd(3)` by name: which there are, who may use them, what they stand
 //! for. What they do to a context or a connection is [`crate::abi::conf`]'s.
 
+use crate::core::settings::OP_NO_RENEGOTIATION;
 use std::ffi::c_int;
 
 /// `SSL_CONF_FLAG_CMDLINE`: names are those of command lines.
@@ -110,7 +111,6 @@ const SERVER_PREFERENCE: u64 = 1 << 22;
 const UNSAFE_LEGACY_RENEGOTIATION: u64 = 1 << 18;
 const CLIENT_RENEGOTIATION: u64 = 1 << 8;
 const LEGACY_SERVER_CONNECT: u64 = 1 << 2;
-const NO_RENEGOTIATION: u64 = 1 << 30;
 const NO_RESUMPTION_ON_RENEGOTIATION: u64 = 1 << 16;
 const ALLOW_NO_DHE_KEX: u64 = 1 << 10;
 const PRIORITIZE_CHACHA: u64 = 1 << 21;
@@ -136,7 +136,7 @@ static COMMANDS: &[Command] = &[
     switch("legacy_renegotiation", 0, UNSAFE_LEGACY_RENEGOTIATION, true),
     switch("client_renegotiation", SERVER, CLIENT_RENEGOTIATION, true),
     switch("legacy_server_connect", CLIENT, LEGACY_SERVER_CONNECT, true),
-    switch("no_renegotiation", 0, NO_RENEGOTIATION, true),
+    switch("no_renegotiation", 0, OP_NO_RENEGOTIATION, true),
     switch("no_resumption_on_reneg", SERVER, NO_RESUMPTION_ON_RENEGOTIATION, true),
     switch("no_legacy_server_connect", CLIENT, LEGACY_SERVER_CONNECT, false),
     switch("allow_no_dhe_kex", 0, ALLOW_NO_DHE_KEX, true),
@@ -250,7 +250,7 @@ pub(crate) static OPTIONS: &[Element] = &[
     element("UnsafeLegacyServerConnect", BOTH, LEGACY_SERVER_CONNECT, true),
     element("ClientRenegotiation", BOTH, CLIENT_RENEGOTIATION, true),
     element("EncryptThenMac", BOTH, NO_ENCRYPT_THEN_MAC, false),
-    element("NoRenegotiation", BOTH, NO_RENEGOTIATION, true),
+    element("NoRenegotiation", BOTH, OP_NO_RENEGOTIATION, true),
     element("AllowNoDHEKEX", BOTH, ALLOW_NO_DHE_KEX, true),
     element("PrioritizeChaCha", BOTH, PRIORITIZE_CHACHA, true),
     element("MiddleboxCompat", BOTH, MIDDLEBOX_COMPAT, true),

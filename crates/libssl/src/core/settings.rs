@@ -33,6 +33,8 @@ pub(crate) const OP_NO_TLS1_3: u64 = 1 << 29;
 pub(crate) const OP_CIPHER_SERVER_PREFERENCE: u64 = 1 << 22;
 /// `SSL_OP_NO_TICKET`.
 pub(crate) const OP_NO_TICKET: u64 = 1 << 14;
+/// `SSL_OP_NO_RENEGOTIATION`.
+pub(crate) const OP_NO_RENEGOTIATION: u64 = 1 << 30;
 /// `SSL_OP_CLEANSE_PLAINTEXT`.
 pub(crate) const OP_CLEANSE_PLAINTEXT: u64 = 1 << 1;
 /// `SSL_MODE_RELEASE_BUFFERS`.
