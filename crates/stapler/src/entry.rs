@@ -11,7 +11,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use certstatus::message::CertStatus;
 use certstatus::{Certificate, Error, Issuer, VerifiedResponse};
 use rustls_pki_types::UnixTime;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::Fingerprint;
 use crate::schedule::Life;
@@ -66,14 +66,14 @@ pub(crate) struct State {
 }
 
 /// From whom a response comes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Source {
     /// The issuer is not in the chain: it has to be fetched first. The DER of the certificate is kept
     /// until then.
     Unresolved(Arc<Unresolved>),
     /// One certificate of the chain bears the issuer's name; that it is the issuer is still to be
     /// proven, by [`prove`](crate::origin::prove).
-    Claimed(Arc<Unresolved>, Arc<Origin>),
+    Claimed(Box<Claim>),
     /// Issuer and responders.
     Known(Arc<Origin>),
 }
@@ -83,6 +83,15 @@ pub(crate) enum Source {
 pub(crate) struct Unresolved {
     pub(crate) certificate: Box<[u8]>,
     pub(crate) responders: Box<[Arc<Responder>]>,
+}
+
+/// An issuer that is still to be proven.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) unresolved: Arc<Unresolved>,
+    pub(crate) origin: Arc<Origin>,
+    /// One of [`CLAIMS`](crate::origin::CLAIMS).
+    pub(crate) _place: OwnedSemaphorePermit,
 }
 
 /// Issuer and responders of certificates.
@@ -291,7 +300,8 @@ impl Entry {
 impl Source {
     pub(crate) fn responders(&self) -> &[Arc<Responder>] {
         match self {
-            Self::Unresolved(unresolved) | Self::Claimed(unresolved, _) => &unresolved.responders,
+            Self::Unresolved(unresolved) => &unresolved.responders,
+            Self::Claimed(claim) => &claim.origin.responders,
             Self::Known(origin) => &origin.responders,
         }
     }

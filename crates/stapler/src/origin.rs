@@ -22,6 +22,10 @@ use crate::entry::{Entry, Origin, Source, Unresolved};
 use crate::fetch;
 use crate::shared::Shared;
 
+/// How many claims there are at the same time. Each keeps the DER of its certificate, which a stapler of a
+/// hundred thousand must not have all at once; of those beyond it the signature is checked at once.
+pub(crate) const CLAIMS: usize = 32_768;
+
 /// The one among `candidates` that bears the issuer's name; `None` if there are none or several, so
 /// that the signature has to choose.
 pub(crate) fn only_namesake<'a, T: AsRef<[u8]>>(
@@ -40,7 +44,8 @@ pub(crate) fn only_namesake<'a, T: AsRef<[u8]>>(
 /// only. `None` where there is not even a claim.
 pub(crate) fn presumed(entry: &Entry) -> Option<Arc<Origin>> {
     match &entry.state().source {
-        Source::Known(origin) | Source::Claimed(_, origin) => Some(Arc::clone(origin)),
+        Source::Known(origin) => Some(Arc::clone(origin)),
+        Source::Claimed(claim) => Some(Arc::clone(&claim.origin)),
         Source::Unresolved(_) => None,
     }
 }
@@ -59,7 +64,7 @@ pub(crate) fn prove(
     let (unresolved, origin) = match &entry.state().source {
         Source::Known(origin) => return Ok(Arc::clone(origin)),
         Source::Unresolved(unresolved) => return Err(Arc::clone(unresolved)),
-        Source::Claimed(unresolved, origin) => (Arc::clone(unresolved), Arc::clone(origin)),
+        Source::Claimed(claim) => (Arc::clone(&claim.unresolved), Arc::clone(&claim.origin)),
     };
     let vouched = response.is_some_and(|response| response.status() != CertStatus::Unknown);
     if vouched || has_signed(shared, &origin, &unresolved) {

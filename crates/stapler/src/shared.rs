@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use certstatus::{Certificate, Freshness, Verifier};
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::SignatureVerificationAlgorithm;
+use tokio::sync::Semaphore;
 
 use crate::Fingerprint;
 use crate::clock::Clock;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) member: std::hash::RandomState,
     pub(crate) index: papaya::HashMap<Fingerprint, Arc<Entry>>,
     pub(crate) known: Mutex<Known>,
+    /// The places of claims that are still to be proven.
+    pub(crate) claims: Arc<Semaphore>,
 }
 
 /// What many certificates have in common, each once.

@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use certstatus::{Certificate, Freshness};
 use rustls::crypto::CryptoProvider;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, SystemClock};
-use crate::entry::{Entry, NewEntry, Source, Unresolved};
+use crate::entry::{Claim, Entry, NewEntry, Source, Unresolved};
 use crate::event::Event;
 use crate::fetch::{Http, NonceMode, Transport, find_issuer};
 use crate::gate::ResponderLimits;
-use crate::origin::only_namesake;
+use crate::origin::{CLAIMS, only_namesake};
 use crate::shared::{Known, OnEvent, Shared};
 use crate::store::{NoStore, Store};
 use crate::worker::{Command, Worker};
@@ -71,8 +71,8 @@ impl Stapler {
     ///
     /// An issuer that was given, and the right one of several of its name in the chain, are told here
     /// by a signature: a tenth of a millisecond. The only one of its name is proven in the background,
-    /// by its signature or by a stored response, before anything is asked or stapled. What needs the
-    /// network comes later; see [`StapleHandle::ready`].
+    /// by its signature or by a stored response, before anything is asked or stapled; here too while
+    /// very many wait for that. What needs the network comes later; see [`StapleHandle::ready`].
     ///
     /// # Errors
     /// [`Error::EmptyChain`], [`Error::Certificate`] when it cannot be read, [`Error::Issuer`] when
@@ -124,9 +124,12 @@ impl Stapler {
         let rest = target.chain.get(1..).unwrap_or_default();
         let unresolved =
             |responders| Arc::new(Unresolved { certificate: certificate.der().into(), responders });
-        if let Some(issuer) = only_namesake(certificate, rest) {
+        if let Some(issuer) = only_namesake(certificate, rest)
+            && let Ok(place) = Arc::clone(&shared.claims).try_acquire_owned()
+        {
             let origin = shared.known().origin(&issuer, responders.clone());
-            return Ok(Source::Claimed(unresolved(responders), origin));
+            let unresolved = unresolved(responders);
+            return Ok(Source::Claimed(Box::new(Claim { unresolved, origin, _place: place })));
         }
         Ok(match find_issuer(certificate, rest, algorithms) {
             Ok(issuer) => Source::Known(shared.known().origin(&issuer, responders)),
@@ -326,6 +329,7 @@ impl StaplerBuilder {
             member: std::hash::RandomState::new(),
             index: papaya::HashMap::new(),
             known: Mutex::new(Known::default()),
+            claims: Arc::new(Semaphore::new(CLAIMS)),
         });
         let (commands, received) = mpsc::unbounded_channel();
         let worker = Worker::new(Arc::clone(&shared), received, self.limits);
