@@ -7,7 +7,7 @@ use super::web::{Nginx, certificate, server};
 use super::{Library, curl};
 use crate::harness::files::Files;
 use crate::harness::pki::{Case, NAME, Pki, Version, matrix, with_rsa_and_ecdsa};
-use crate::harness::process::{Daemon, Finished, Program, free_port};
+use crate::harness::process::{Daemon, Finished, Program, free_port, run};
 use crate::harness::server::{GREETING, Server};
 
 with_rsa_and_ecdsa!(
@@ -208,6 +208,38 @@ fn curl_traces_the_messages_of_tls() {
         }
     }
     nginx.is_content();
+}
+
+/// `SSLKEYLOGFILE` gets the secrets that the server has too.
+#[test]
+fn curl_logs_the_secrets_of_its_server() {
+    let files = Files::of_case(Pki::shared(KeyKind::EcdsaP256), Case::Missing);
+    let lines = |path: &str| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let secrets = text.lines().filter(|line| !line.starts_with('#'));
+        let mut secrets: Vec<String> = secrets.map(String::from).collect();
+        secrets.sort();
+        secrets
+    };
+    for version in Version::ALL {
+        let number = version.number();
+        let [of_server, of_client] =
+            ["server", "client"].map(|name| files.path(&format!("{name}{number}.log")));
+        let mut call = Library::System.call(&Program::find("openssl", "openssl"));
+        call.args(["s_server", "-accept", "127.0.0.1:0", "-www", "-cert", &files.leaf()]);
+        call.args(["-key", &files.key(), "-cert_chain", &files.issuer()]);
+        call.args(["-keylogfile", &of_server]);
+        let mut peer = Daemon::start(call);
+        let url = format!("https://{NAME}:{}", peer.accept_port());
+        let mut call = Library::Ours.call(&Program::find("curl", "curl"));
+        call.args(["--silent", "--show-error", "--max-time", "10"]);
+        call.args(["--connect-to", "::127.0.0.1:", "--cacert", &files.root()]);
+        call.args(super::only(version)).arg(url).env("SSLKEYLOGFILE", &of_client);
+        run(call).exits(0);
+        let secrets = lines(&of_client);
+        assert!(!secrets.is_empty(), "{version:?}");
+        assert_eq!(secrets, lines(&of_server), "{version:?}");
+    }
 }
 
 #[test]

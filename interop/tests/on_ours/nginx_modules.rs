@@ -1,14 +1,14 @@
 //! nginx's `stream` and `mail` on our libssl: TLS without HTTP, on both sides and after STARTTLS.
 
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 
 use certstatus_lab::KeyKind;
 
 use super::Library;
-use super::web::{Nginx, certificate};
+use super::web::{Nginx, certificate, server};
 use crate::harness::files::Files;
-use crate::harness::pki::{Case, NAME, Pki, with_rsa_and_ecdsa};
+use crate::harness::pki::{Case, NAME, Pki, Version, with_rsa_and_ecdsa};
 use crate::harness::process::{PATIENCE, Program, free_port, run};
 
 with_rsa_and_ecdsa!(nginx_streams, nginx_takes_mail);
@@ -39,7 +39,44 @@ fn nginx_streams(kind: KeyKind) {
     let mut said = String::new();
     socket.read_to_string(&mut said).unwrap();
     assert_eq!(said, format!("TLSv1.3 {NAME}"));
+    for version in Version::ALL {
+        let mut command = Library::System.call(&Program::find("openssl", "openssl"));
+        command.args(["s_client", "-connect", &format!("127.0.0.1:{secret}"), "-quiet"]);
+        command.args(["-servername", NAME, "-CAfile", &files.root(), "-verify_return_error"]);
+        command.arg(format!("-tls{}", version.number().replace('.', "_")));
+        run(command).exits(0).says(&format!("TLSv{} {NAME}", version.number()));
+    }
     nginx.is_content();
+}
+
+/// The server behind it is on OpenSSL.
+#[test]
+fn nginx_streams_to_openssl() {
+    let files = Files::of_case(Pki::shared(KeyKind::EcdsaP256), Case::Missing);
+    let (plain, secret) = (free_port(), free_port());
+    let lines = "return 200 \"$ssl_protocol $ssl_server_name\";";
+    let http = server(secret, NAME, &(certificate(&files) + lines));
+    let behind = Nginx::start(Library::System, 1, secret, &http);
+    let blocks = format!(
+        "stream {{
+            server {{
+                listen 127.0.0.1:{plain}; proxy_pass 127.0.0.1:{secret}; proxy_ssl on;
+                proxy_ssl_protocols TLSv1.2 TLSv1.3; proxy_ssl_server_name on;
+                proxy_ssl_verify on; proxy_ssl_verify_depth 2; proxy_ssl_name {NAME};
+                proxy_ssl_trusted_certificate {};
+            }}
+        }}",
+        files.root(),
+    );
+    let nginx = Nginx::start_modules(plain, &["stream"], &blocks);
+    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, plain)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    let mut said = String::new();
+    socket.read_to_string(&mut said).unwrap();
+    assert!(said.ends_with(&format!("TLSv1.3 {NAME}")), "{said}");
+    nginx.is_content();
+    behind.is_content();
 }
 
 fn nginx_takes_mail(kind: KeyKind) {

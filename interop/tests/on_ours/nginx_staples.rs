@@ -94,6 +94,19 @@ fn nginx_does_not_staple_revoked(kind: KeyKind) {
     command::check(&files, port, Version::Tls13, Case::Missing);
 }
 
+/// `ssl_stapling_verify` holds the answer against `ssl_trusted_certificate`.
+#[test]
+fn nginx_does_not_staple_what_it_cannot_verify() {
+    let kind = KeyKind::EcdsaP256;
+    let pki = Pki::shared(kind);
+    let files = Files::of(pki.lab(), &pki.lab().issue(LeafRequest::new(NAME)).unwrap());
+    let strangers = Files::of_case(Pki::stranger_to(kind), Case::Missing);
+    let (mut nginx, port) = start(&files, &fetching(&strangers));
+    command::check(&files, port, Version::Tls13, Case::Missing);
+    nginx.wait_for_words("OCSP_basic_verify() failed");
+    command::check(&files, port, Version::Tls13, Case::Missing);
+}
+
 /// A file for each certificate is not in nginx's configuration, but a responder's answers are: each
 /// of two certificates has its own staple.
 #[test]

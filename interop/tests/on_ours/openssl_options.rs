@@ -101,6 +101,24 @@ fn connections_are_made_again_with_and_without_tickets() {
     });
 }
 
+#[test]
+fn s_client_reads_the_staple_that_s_server_has_in_a_file() {
+    let pki = Pki::shared(KeyKind::EcdsaP256);
+    for (case, says) in [
+        (Case::Good, "Cert Status: good"),
+        (Case::Revoked, "Cert Status: revoked"),
+        (Case::Missing, "OCSP response: no response sent"),
+    ] {
+        let files = Files::of_case(pki, case);
+        let staple = files.staple();
+        let file = staple.as_ref().map_or(vec![], |staple| vec!["-status_file", staple]);
+        for_all(|client, server, version| {
+            let (_server, port) = s_server(server, &files, &[&["-www"], &file[..]].concat());
+            s_client(client, &files, port, &[version, "-status"]).exits(0).says(says);
+        });
+    }
+}
+
 /// `-status` has the server ask the responder that its certificate names.
 #[test]
 fn s_server_fetches_its_staple_and_tells_of_it() {
