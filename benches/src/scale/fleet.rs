@@ -396,6 +396,7 @@ impl Fleet {
             fresh_until: None,
             retry_after: None,
             seed: self.seed(staple),
+            fleet_seed: self.model.lease.then(|| mix(u64::from(self.certificate_of(staple)))),
         });
         u32::try_from(next.as_secs() - EPOCH).unwrap_or(NEVER - 1)
     }

@@ -142,9 +142,10 @@ the staples hold:
 - The peaks are those of the gates: at the start, and when the responder is back, members ask for what
   is due as fast as their gates let them. With the lease that peak is nearly as high, and over ten times
   sooner.
-- With the lease a fleet that started in step stays in step for longer: the first of ten members refreshes
-  for all, and the first of ten points that are spread evenly over a window lies near its beginning. The
-  pulses in the plot are that: up to a hundred requests a second for some hours out of each 36.
+- A fleet that started in step comes in waves, with the lease as without it, and each wave is wider than
+  the one before. With the lease the point of a refresh is the certificate's, and its members follow each
+  other around it within minutes: so certificates spread over their whole window, although the first of
+  ten members refreshes for all.
 
 ## The model
 

@@ -50,9 +50,9 @@ fn the_documented_figures_are_those_of_a_small_fleet() {
 #[test]
 fn with_the_lease_each_refresh_is_one_request_and_without_it_one_for_each_member() {
     let [without, with] = [false, true].map(|lease| PerMember::of(&small(lease)));
-    // Ten, but for the first of ten, who refreshes for all: that is sooner than their mean.
+    // Ten, and a little more: a machine that comes back empty finds in the store what it would ask for.
     let members = without.requests / with.requests;
-    assert!((8.5..10.0).contains(&members), "{members}");
+    assert!((9.5..10.7).contains(&members), "{members}");
 }
 
 #[test]

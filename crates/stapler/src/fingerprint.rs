@@ -16,6 +16,11 @@ impl Fingerprint {
         Self(Sha256::digest(certificate).into())
     }
 
+    /// What spreads certificates: the same in every process.
+    pub(crate) fn seed(&self) -> u64 {
+        self.0.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
+    }
+
     /// Its bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -4,6 +4,9 @@
 //! * A staple is refreshed in the last part of the first half of its life, at a point of its own by
 //!   its seed, so that a fleet spreads. Before the half and not after it: an outage of half a life
 //!   that begins just before the refresh then still ends before the staple does.
+//! * Where the members of a fleet share a store, that point is the certificate's, and nearly the same
+//!   for all members. If each had its own, the first of them would refresh for all, and so all
+//!   certificates near the beginning of that part: a fleet that started in step would stay in step.
 //! * HTTP caching headers (RFC 5019, 6.2) may bring the refresh forward; nothing puts it off.
 //! * A responder that has nothing newer is asked again when an eighth to a quarter of what is left
 //!   has passed; the later the longer caches keep the answer.
@@ -32,6 +35,10 @@ const EARLIEST: f64 = 3.0 / 8.0;
 /// ... and before this one: 15/32. What remains to the half is time for another attempt.
 const LATEST: f64 = 15.0 / 32.0;
 
+/// The share of that part in which the members of a fleet that shares a store follow each other: 8
+/// minutes of a four-day response.
+const OF_MEMBER: f64 = 1.0 / 64.0;
+
 /// What is known when the next attempt is planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -49,6 +56,9 @@ pub struct Facts {
     pub retry_after: Option<Duration>,
     /// What spreads attempts: another for each certificate and each member of a fleet.
     pub seed: u64,
+    /// What spreads the refreshes of a fleet that shares a store: another for each certificate, and
+    /// the same for all members. `None` where each member refreshes for itself.
+    pub fleet_seed: Option<u64>,
 }
 
 /// The life of a staple.
@@ -94,7 +104,12 @@ pub fn backoff(failures: u32, seed: u64) -> Duration {
 /// The point of a staple's life at which it is refreshed.
 fn refresh_point(life: &Life, facts: &Facts) -> u64 {
     let (from, length) = (life.this_update.as_secs(), length(life));
-    let spread = spread(facts.seed, from);
+    let own = spread(facts.seed, from);
+    // By the certificate, so that a fleet's load is spread like that of one member; and a little by
+    // the member, so that not all of them look for the lease at once.
+    let spread = facts
+        .fleet_seed
+        .map_or(own, |common| OF_MEMBER * own + (1.0 - OF_MEMBER) * spread(common, from));
     let point = from.saturating_add(part(length, EARLIEST + (LATEST - EARLIEST) * spread));
     match facts.fresh_until.map(|until| until.as_secs()) {
         // Not in the first eighth, whatever the header says, and not all at the same second.
@@ -159,6 +174,7 @@ mod tests {
             fresh_until: None,
             retry_after: None,
             seed,
+            fleet_seed: None,
         }
     }
 
@@ -191,6 +207,27 @@ mod tests {
         for seed in 0..10_000 {
             let at = next_attempt(&fresh(length, seed)).as_secs() - NOW;
             let share = (at as f64 / length as f64 - EARLIEST) / (LATEST - EARLIEST);
+            tenths[(share * 10.0) as usize] += 1;
+        }
+        assert!(tenths.iter().all(|count| (800..1200).contains(count)), "{tenths:?}");
+    }
+
+    #[test]
+    fn of_a_fleet_that_shares_a_store_the_certificates_spread_and_the_members_stay_together() {
+        let length = 400_000;
+        let mut tenths = [0; 10];
+        for certificate in 0..10_000 {
+            let points = (0..10).map(|member| {
+                let facts = fresh(length, certificate * 10 + member);
+                let facts = Facts { fleet_seed: Some(certificate), ..facts };
+                next_attempt(&facts).as_secs() - NOW
+            });
+            let points: Vec<_> = points.collect();
+            let (first, last) = (*points.iter().min().unwrap(), *points.iter().max().unwrap());
+            assert!(first < last, "they do not all come in one second");
+            assert!(last - first <= length * 3 / 32 / 64 + 1, "{first} to {last}");
+            // Who is first refreshes for all.
+            let share = (first as f64 / length as f64 - EARLIEST) / (LATEST - EARLIEST);
             tenths[(share * 10.0) as usize] += 1;
         }
         assert!(tenths.iter().all(|count| (800..1200).contains(count)), "{tenths:?}");
@@ -284,6 +321,7 @@ mod tests {
                 fresh_until: fresh_until.map(|at| unix(NOW + at)),
                 retry_after: retry_after.map(Duration::from_secs),
                 seed,
+                fleet_seed: None,
             };
             let next = next_attempt(&facts);
             let least = if age < length / 2 { 0 } else { 2 };

@@ -39,6 +39,7 @@ impl Worker {
             fresh_until: state.fresh_until,
             retry_after,
             seed: entry.seed,
+            fleet_seed: self.shared.store.is_shared().then(|| entry.id.seed()),
         };
         state.next = next_attempt(&facts);
         drop(state);
