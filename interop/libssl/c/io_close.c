@@ -209,6 +209,57 @@ static void early(int version)
     }
 }
 
+/* With SSL_OP_IGNORE_UNEXPECTED_EOF the end of data is no error in a handshake either: nginx logs
+ * nothing of clients that go away. */
+static void early_ignored(int version, int steps)
+{
+    struct ends ends;
+
+    if (!begin("%s, the end of data after %d steps of a handshake, ignored", version_name(version), steps))
+        return;
+    ends = unconnected(version);
+    SSL_set_options(ends.client, SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_set_options(ends.server, SSL_OP_IGNORE_UNEXPECTED_EOF);
+    for (int at = 0; at < steps; at++)
+        step(at % 2 ? ends.server : ends.client);
+    BIO_set_mem_eof_return(ends.to_client, 0);
+    BIO_set_mem_eof_return(ends.to_server, 0);
+    for (int at = 0; at < 2; at++) {
+        step(ends.server);
+        step(ends.client);
+    }
+    say("shut down: %d and %d", SSL_get_shutdown(ends.client), SSL_get_shutdown(ends.server));
+    say_shutdown(ends.client);
+    say_shutdown(ends.server);
+    free_ends(&ends);
+}
+
+/* Half a ClientHello, and then the end. */
+static void early_half(int version, int ignored)
+{
+    struct ends ends;
+    char *wire;
+    long length;
+    char copy[100];
+
+    if (!begin("%s, the end of data in a ClientHello%s", version_name(version), ignored ? ", ignored" : ""))
+        return;
+    ends = unconnected(version);
+    if (ignored)
+        SSL_set_options(ends.server, SSL_OP_IGNORE_UNEXPECTED_EOF);
+    step(ends.client);
+    length = BIO_get_mem_data(ends.to_server, &wire);
+    memcpy(copy, wire, length < 100 ? (size_t)length : 100);
+    BIO_reset(ends.to_server);
+    BIO_write(ends.to_server, copy, length < 100 ? (int)length : 100);
+    step(ends.server);
+    BIO_set_mem_eof_return(ends.to_server, 0);
+    step(ends.server);
+    step(ends.server);
+    say("shut down: %d", SSL_get_shutdown(ends.server));
+    free_ends(&ends);
+}
+
 /* SSL_clear makes a connection ready for another handshake. */
 static void cleared(int version)
 {
@@ -262,6 +313,10 @@ int main(int argc, char **argv)
         once(version, "a corrupted record", corrupted);
         once(version, "freed with data unread", freed_in_between);
         early(version);
+        for (int steps = 0; steps < 4; steps++)
+            early_ignored(version, steps);
+        early_half(version, 0);
+        early_half(version, 1);
         cleared(version);
     }
     return finish();

@@ -69,7 +69,8 @@ pub(crate) fn flush(ssl: &Arc<Ssl>) -> Result<(), Blocked> {
     }
 }
 
-/// Reads what the record at hand still needs, or more with read-ahead.
+/// Reads what the record at hand still needs, or more with read-ahead. What comes after the peer has
+/// closed is thrown away.
 pub(crate) fn fill(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Blocked> {
     let (bio, mut buffer) = {
         let mut state = ssl.lock();
@@ -83,15 +84,18 @@ pub(crate) fn fill(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Blocke
         (bio, state.connection.input.lend(size))
     };
     let transfer = bio.read(buffer.room());
-    {
+    let closed = {
         let mut state = ssl.lock();
+        let closed = state.shutdown & RECEIVED_SHUTDOWN != 0;
         let count = if let Transfer::Moved(count) = transfer { count } else { 0 };
-        state.connection.take_back(buffer, count);
+        state.connection.take_back(buffer, if closed { 0 } else { count });
         if count > 0 {
             state.want = Want::Nothing;
         }
-    }
+        closed
+    };
     match transfer {
+        Transfer::Moved(_) if closed => Err(Blocked::Failed),
         Transfer::Moved(_) => Ok(()),
         Transfer::Retry => Err(Blocked::Again),
         Transfer::Failed if !bio.is_at_end() => Err(Blocked::Failed),
@@ -110,7 +114,7 @@ fn end(ssl: &Arc<Ssl>, function: &'static CStr) {
         state.want = Want::Nothing;
         state.eof = true;
         state.connection.input.end();
-        if state.settings.has_option(OP_IGNORE_UNEXPECTED_EOF) && state.connection.is_complete() {
+        if state.settings.has_option(OP_IGNORE_UNEXPECTED_EOF) {
             state.shutdown |= RECEIVED_SHUTDOWN;
             return;
         }
