@@ -83,6 +83,13 @@ impl Nginx {
         self.daemon.wait_for_words(words);
     }
 
+    /// Asserts that it has logged no such words.
+    #[track_caller]
+    pub(crate) fn has_not_said(&self, words: &str) {
+        let text = self.daemon.text();
+        assert!(!text.contains(words), "nginx says: {text}");
+    }
+
     /// Asserts that it has found nothing wrong with itself.
     #[track_caller]
     pub(crate) fn is_content(&self) {
