@@ -57,6 +57,11 @@ pub(super) fn values(label: &str, ours: &[f64], system: &[f64], goal: Goal) {
     );
 }
 
+/// Prints a row that is not judged: it says how others came about.
+pub(super) fn plain(label: &str, ours: f64, system: f64) {
+    println!("{label:<WIDTH$}{:>10}{:>10}", number(ours), number(system));
+}
+
 /// Prints the row of a case that our library does not get through.
 pub(super) fn failed(label: &str, failure: &str, system: f64) {
     println!("{label:<WIDTH$}{:>10}{:>10}   ours: {failure}", "-", number(system));
