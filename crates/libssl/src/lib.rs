@@ -14,6 +14,10 @@
 mod abi;
 #[deny(unsafe_code)]
 mod core;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+#[deny(unsafe_code)]
+pub mod fuzzing;
 mod sys;
 
 /// The symbols of C, each a jump to the function in `abi` that has its name.

@@ -43,6 +43,9 @@ use std::pin::Pin;
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use error::{Error, StoreError};
 pub use event::{Event, EventKind, Severity};
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use fetch::fuzzing;
 pub use fingerprint::{Fingerprint, NoFingerprint};
 pub use gate::ResponderLimits;
 pub use handle::StapleHandle;

@@ -238,7 +238,7 @@ exported! {
         -> c_int => 0,
     {
         /// `TLS13_MAX_RESUMPTION_PSK_LENGTH`.
-        const LONGEST: usize = 256;
+        const LONGEST: usize = 512;
         let Some(key) = key.get(length).filter(|key| key.len() <= LONGEST) else { return 0 };
         int(change(session, |state| state.fields.secret = key.into()))
     }

@@ -260,18 +260,7 @@ impl Http {
     async fn download(&self, url: &str) -> Result<Vec<Vec<u8>>, HttpError> {
         let response = ok(self.send(self.client.get(parse(url)?), url).await?, url)?;
         let body = self.body(response, url).await?;
-        let in_pem: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(&body)
-            .filter_map(|certificate| certificate.ok().map(|der| der.to_vec()))
-            .collect();
-        if !in_pem.is_empty() {
-            return Ok(in_pem);
-        }
-        match certs_only::certificates(&body) {
-            Some(found) => Ok(found),
-            // The first byte of a SEQUENCE.
-            None if body.first() == Some(&0x30) => Ok(vec![body]),
-            None => Err(HttpError::NoCertificate { url: url.to_owned() }),
-        }
+        certificates(body).ok_or_else(|| HttpError::NoCertificate { url: url.to_owned() })
     }
 
     async fn send(&self, request: RequestBuilder, url: &str) -> Result<Response, HttpError> {
@@ -340,8 +329,23 @@ fn parse(url: &str) -> Result<Url, HttpError> {
         .ok_or_else(|| HttpError::Url { url: url.to_owned() })
 }
 
+/// What stands at a `caIssuers` address: the certificates of a PEM file or of a certs-only message, or
+/// DER by itself. `None` when it is nothing of that; whether a value is a certificate is not looked at.
+pub(super) fn certificates(body: Vec<u8>) -> Option<Vec<Vec<u8>>> {
+    /// The first byte of a SEQUENCE.
+    const SEQUENCE: u8 = 0x30;
+    let in_pem: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(&body)
+        .filter_map(|certificate| certificate.ok().map(|der| der.to_vec()))
+        .collect();
+    if !in_pem.is_empty() {
+        return Some(in_pem);
+    }
+    certs_only::certificates(&body)
+        .or_else(|| (body.first() == Some(&SEQUENCE)).then(|| vec![body]))
+}
+
 /// The media type without its parameters, in lower case; empty when there is none.
-fn media_type(headers: &HeaderMap) -> String {
+pub(super) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

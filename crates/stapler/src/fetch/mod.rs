@@ -6,6 +6,8 @@
 
 mod caching;
 mod certs_only;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod http;
 mod issuer;
 mod query;

@@ -26,6 +26,11 @@ const OCTET_STRING: u8 = 0x04;
 const EXPLICIT: u8 = 0xA0;
 /// The version of the form.
 const FORM: i64 = 1;
+/// `SSL_MAX_SSL_SESSION_ID_LENGTH`, `SSL_MAX_SID_CTX_LENGTH` and `TLS13_MAX_RESUMPTION_PSK_LENGTH`:
+/// what OpenSSL's sessions have room for. Programs copy them to arrays of these sizes.
+const LONGEST_ID: usize = 32;
+const LONGEST_ID_CONTEXT: usize = 32;
+const LONGEST_SECRET: usize = 512;
 
 /// Writes a session. None when it has no cipher suite, and so nothing to resume.
 pub(crate) fn encode(session: &Session) -> Option<Secret> {
@@ -46,7 +51,10 @@ pub(crate) fn encode(session: &Session) -> Option<Secret> {
     // OpenSSL writes this one also when it is empty.
     put_explicit(&mut out, 4, OCTET_STRING, &session.id_context);
     put_number(&mut out, 5, session.verify_result);
-    put_bytes(&mut out, 6, session.hostname.as_ref().map_or(&[], |name| name.as_bytes()));
+    // An empty name is a name: a session without one resumes under any.
+    if let Some(name) = &session.hostname {
+        put_explicit(&mut out, 6, OCTET_STRING, name.as_bytes());
+    }
     put_number(&mut out, 9, i64::try_from(session.lifetime_hint).ok()?);
     put_bytes(&mut out, 10, &session.ticket);
     put_number(&mut out, 13, i64::try_from(session.flags).ok()?);
@@ -71,8 +79,8 @@ pub(crate) fn decode(der: &[u8]) -> Option<(Session, usize)> {
     let mut session = Session {
         version: number(expect(&mut body, INTEGER)?)?.try_into().ok()?,
         suite: u16::from_be_bytes(expect(&mut body, OCTET_STRING)?.try_into().ok()?),
-        id: expect(&mut body, OCTET_STRING)?.to_vec(),
-        secret: expect(&mut body, OCTET_STRING)?.into(),
+        id: at_most(LONGEST_ID, expect(&mut body, OCTET_STRING)?)?.to_vec(),
+        secret: at_most(LONGEST_SECRET, expect(&mut body, OCTET_STRING)?)?.into(),
         ..Session::default()
     };
     while !body.is_empty() {
@@ -85,7 +93,7 @@ pub(crate) fn decode(der: &[u8]) -> Option<(Session, usize)> {
         match tag.wrapping_sub(EXPLICIT) {
             1 => session.time = number(value)?,
             2 => session.timeout = number(value)?,
-            4 => session.id_context = value.to_vec(),
+            4 => session.id_context = at_most(LONGEST_ID_CONTEXT, value)?.to_vec(),
             5 => session.verify_result = number(value)?,
             6 => session.hostname = Some(CString::new(value).ok()?),
             9 => session.lifetime_hint = number(value)?.try_into().ok()?,
@@ -176,6 +184,11 @@ fn next<'a>(input: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     Some((*tag, contents))
 }
 
+/// The bytes, when they are not more.
+fn at_most(longest: usize, bytes: &[u8]) -> Option<&[u8]> {
+    (bytes.len() <= longest).then_some(bytes)
+}
+
 fn expect<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     let (found, contents) = next(input)?;
     (found == tag).then_some(contents)
@@ -218,6 +231,30 @@ mod tests {
         let der = encode(&session()).unwrap();
         for length in 0..der.len() {
             assert_eq!(decode(&der[..length]), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn no_more_is_read_than_openssl_has_room_for() {
+        let is_read = |change: &dyn Fn(&mut Session)| {
+            let mut session = session();
+            change(&mut session);
+            decode(&encode(&session).unwrap()).is_some()
+        };
+        assert!(is_read(&|session| session.id = vec![7; 32]));
+        assert!(!is_read(&|session| session.id = vec![7; 33]));
+        assert!(is_read(&|session| session.id_context = vec![7; 32]));
+        assert!(!is_read(&|session| session.id_context = vec![7; 33]));
+        assert!(is_read(&|session| session.secret = vec![7; 512].into()));
+        assert!(!is_read(&|session| session.secret = vec![7; 513].into()));
+    }
+
+    #[test]
+    fn an_empty_name_is_no_absent_one() {
+        for hostname in [None, CString::new("").ok()] {
+            let session = Session { hostname, ..session() };
+            let der = encode(&session).unwrap();
+            assert_eq!(decode(&der), Some((session, der.len())));
         }
     }
 
