@@ -19,5 +19,6 @@ mod harness;
 mod nginx;
 mod on_ours;
 mod openssl;
+mod openssl_mutated;
 mod openssl_ocsp;
 mod openssl_responder;
