@@ -1,16 +1,6 @@
 //! Speed beside the peers: every figure with its peer's from the same run, and their ratio.
 //!
-//! ```text
-//! cargo run --release -p certstatus-benches                         the figures
-//! cargo run --release -p certstatus-benches -- --smoke              each once over, to see that they run
-//! cargo run --release -p certstatus-benches -- stapler              only the stapler
-//! cargo run --release -p certstatus-benches -- scale                a fleet of ten thousand, simulated:
-//!                                                                   writes docs/scale.md and its plots
-//! cargo run --release -p certstatus-benches -- libssl               only the drop-in libssl, which
-//!                                                                   `make libssl` builds
-//! cargo run --release -p certstatus-benches -- libssl --self-check  the same with the system's
-//!                                                                   library in the place of ours
-//! ```
+//! `cargo run --release -p certstatus-benches -- --help` says what can be chosen.
 //!
 //! A goal that is missed is printed as such and fails nothing: a busy machine is no defect.
 
@@ -20,6 +10,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a bench is a test: it stops where it cannot go on, and prints"
 )]
 
@@ -31,31 +22,81 @@ mod side_by_side;
 mod stapler;
 mod verify;
 
+use std::process::ExitCode;
+
 use libssl::Sides;
 use side_by_side::Effort;
 
-fn main() {
-    if stapler::is_process() {
-        return;
-    }
-    let (mut effort, mut sides, mut only) = (Effort::FULL, Sides::OursAndSystem, None);
-    for argument in std::env::args().skip(1) {
-        match argument.as_str() {
-            "--smoke" => effort = Effort::SMOKE,
-            "--self-check" => sides = Sides::SystemTwice,
-            "stapler" | "libssl" | "scale" => only = Some(argument),
-            other => {
-                panic!("{other} is no argument: stapler, libssl, scale, --self-check, --smoke are")
+const HELP: &str = "\
+Speed beside the peers: every figure with its peer's from the same run, and their ratio.
+
+Usage: cargo run --release -p certstatus-benches -- [PART] [OPTIONS]
+
+Parts; without one, all but `scale`:
+  stapler  Many certificates in one agent, and the reading of a staple
+  libssl   The drop-in libssl, which `make libssl` builds
+  scale    A fleet of ten thousand, simulated; writes docs/scale.md and its plots
+
+Options:
+  --smoke       Do each once over, to see that they run
+  --self-check  Take the system's libssl in the place of ours as well
+  -h, --help    Print this
+";
+
+/// What was asked for on the command line.
+struct Wanted {
+    effort: Effort,
+    sides: Sides,
+    only: Option<String>,
+}
+
+impl Wanted {
+    /// `None` when help was asked for.
+    ///
+    /// # Errors
+    /// The argument that is none.
+    fn of(arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
+        let mut wanted = Self { effort: Effort::FULL, sides: Sides::OursAndSystem, only: None };
+        for argument in arguments {
+            match argument.as_str() {
+                "-h" | "--help" => return Ok(None),
+                "--smoke" => wanted.effort = Effort::SMOKE,
+                "--self-check" => wanted.sides = Sides::SystemTwice,
+                "stapler" | "libssl" | "scale" if wanted.only.is_none() => {
+                    wanted.only = Some(argument);
+                }
+                _ => return Err(argument),
             }
         }
+        Ok(Some(wanted))
     }
+}
+
+fn main() -> ExitCode {
+    if stapler::is_process() {
+        return ExitCode::SUCCESS;
+    }
+    match Wanted::of(std::env::args().skip(1)) {
+        Ok(Some(wanted)) => run(&wanted),
+        Ok(None) => print!("{HELP}"),
+        Err(argument) => {
+            eprint!("\"{argument}\" is not understood here.\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(wanted: &Wanted) {
+    let Wanted { effort, sides, only } = wanted;
+    let (effort, sides, only) = (*effort, *sides, only.as_deref());
     println!("Peer: {}\n", openssl::version::version());
     // A simulation has no peer, and takes minutes: it runs when it is asked for, and a small one to see
     // that it runs.
-    if only.as_deref() == Some("scale") || only.is_none() && effort.is_smoke() {
+    if only == Some("scale") || only.is_none() && effort.is_smoke() {
         scale::run(effort);
     }
-    let wanted = |part| only.as_deref().is_none_or(|only| only == part);
+    let wanted = |part| only.is_none_or(|only| only == part);
     if only.is_none() {
         verify::run(effort);
         cache::run(effort);

@@ -62,8 +62,10 @@ mod tests {
     fn what_cannot_be_a_get_is_a_post() {
         assert_eq!(get_url("http://ca.example/ocsp?a=b", &[1]), None);
         assert_eq!(get_url("http://ca.example/", &[0; 300]), None);
+        // 255 bytes with the scheme, the host and the escapes, and not one more.
         let longest = get_url("http://a.example/", &[0; 176]).unwrap();
-        assert!(longest.len() <= MAX_GET_URL, "{}", longest.len());
+        assert_eq!(longest.len(), MAX_GET_URL);
+        assert_eq!(get_url("http://ab.example/", &[0; 176]), None);
     }
 
     #[test]

@@ -122,11 +122,18 @@ pub(crate) fn examples_of(command: &str) -> &'static Examples {
     }
 }
 
-/// Examples as they stand in `--help`: a sentence, and the command below it.
+/// Examples as they stand in `--help`: what they are for, and the command below it.
 pub(crate) fn examples(examples: &Examples) -> String {
-    let shown: Vec<String> =
-        examples.iter().map(|(what, command)| format!("  {what}:\n    {command}")).collect();
+    let shown: Vec<String> = examples
+        .iter()
+        .map(|(what, command)| format!("  {}\n    {command}", heading(what)))
+        .collect();
     format!("Examples:\n{}", shown.join("\n"))
+}
+
+/// What an example is for, as its heading. A question has its mark already.
+pub(crate) fn heading(what: &str) -> String {
+    if what.ends_with('?') { what.to_owned() } else { format!("{what}:") }
 }
 
 fn root_help() -> String {

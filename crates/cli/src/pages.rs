@@ -12,7 +12,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use serde::Serialize;
 
-use crate::args::{Cli, Examples, examples, examples_of};
+use crate::args::{Cli, Examples, examples, examples_of, heading};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::report::facts::Time;
@@ -121,7 +121,7 @@ fn page(command: &clap::Command, name: &str) -> io::Result<Vec<u8>> {
     own.control("SH", ["EXAMPLES"]);
     for (what, example) in examples {
         own.control("TP", []);
-        own.text([roman(format!("{what}:"))]);
+        own.text([roman(heading(what))]);
         // A command is not to be spread over the line.
         own.control("nf", []);
         own.text([bold(*example)]);

@@ -113,6 +113,14 @@ impl Shared {
             .collect()
     }
 
+    /// Whether an address that a certificate names can be asked, or another one is to be asked in its
+    /// place. Some certificates name directories (`ldap://`), which no attempt would ever reach.
+    pub(crate) fn can_ask(&self, url: &str) -> bool {
+        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+        let http = |scheme: &str| ["http", "https"].iter().any(|s| s.eq_ignore_ascii_case(scheme));
+        scheme.is_some_and(http) || self.overrides.contains_key(url)
+    }
+
     /// Tells that something happened.
     pub(crate) fn tell(&self, entry: &Entry, kind: EventKind) {
         let event = Event {

@@ -112,7 +112,7 @@ impl Stapler {
             Some(urls) => shared.responders(urls.iter().map(String::as_str)),
             None => {
                 let urls = certificate.ocsp_urls().map_err(Error::Certificate)?;
-                shared.responders(urls.into_iter())
+                shared.responders(urls.into_iter().filter(|url| shared.can_ask(url)))
             }
         };
         let algorithms = shared.algorithms();

@@ -202,20 +202,62 @@ async fn a_responder_may_live_on_ipv6() {
     assert!(matches!(reply, Ok(Reply::Fetched(_))), "{reply:?}");
 }
 
-/// The next responder of the certificate is asked when the first one fails.
+/// A name with addresses of both families is reached where only one of them answers.
+#[tokio::test]
+async fn a_dead_address_beside_a_living_one_is_no_matter() {
+    let (lab, leaf) = lab();
+    let der = lab.respond(&leaf);
+    let server = Server::start([127, 0, 0, 1], move |_| response("200 OK", OCSP, &der));
+    let by_name = server.url.replace("127.0.0.1", "localhost");
+    let reply = query(http(), &lab, &leaf, &by_name, None).await;
+    assert!(matches!(reply, Ok(Reply::Fetched(_))), "{reply:?}");
+}
+
+/// Web pages arrive in place of responses, with a status of success or of an error, and under the media
+/// type of a response too. None is taken for one, and what is said helps whoever looks for the cause.
+#[tokio::test]
+async fn a_web_page_is_never_a_response() {
+    const PAGE: &[u8] = b"<!doctype html><html>Sorry</html>";
+    const HTML: &str = "content-type: text/html; charset=utf-8\r\n";
+    let (lab, leaf) = lab();
+    for (status, fields, said, outage) in [
+        ("200 OK", HTML, "an HTML page, such as an error or login page", false),
+        ("200 OK", OCSP, "the OCSPResponse is malformed", false),
+        ("200 OK", "", "no media type", false),
+        ("503 Service Unavailable", HTML, "HTTP 503 Service Unavailable and an HTML page", true),
+        ("503 Service Unavailable", OCSP, "HTTP 503 Service Unavailable", true),
+    ] {
+        let server = Server::start([127, 0, 0, 1], move |_| response(status, fields, PAGE));
+        let error = query(http(), &lab, &leaf, &server.url, None).await.unwrap_err();
+        assert!(error.to_string().contains(said), "{status} {fields}: {error}");
+        let counts = matches!(&error, AttemptError::Http(error) if error.is_outage());
+        assert_eq!(counts, outage, "{status} {fields}: {error}");
+    }
+}
+
+/// The next responder of the certificate is asked when the first one fails, in whatever way.
 #[tokio::test]
 async fn responders_are_asked_in_turn() {
     let (lab, leaf) = lab();
     let der = lab.respond(&leaf);
-    let page = Server::start([127, 0, 0, 1], |_| {
-        response("200 OK", "content-type: text/html\r\n", b"<html>Sorry</html>")
-    });
-    let good = Server::start([127, 0, 0, 1], move |_| response("200 OK", OCSP, &der));
-    let stapler = Stapler::builder(provider()).transport(http().build().unwrap()).start().unwrap();
-    let target = Target::from_chain(leaf.chain()).responders([&*page.url, &*good.url]);
-    let handle = stapler.add(target).unwrap();
-    tokio::time::timeout(Duration::from_secs(10), handle.ready()).await.unwrap();
-    assert_eq!(handle.state(), StapleState::Good);
-    assert_eq!((page.seen().len(), good.seen().len()), (1, 1));
-    assert_eq!(handle.snapshot().failures, 0);
+    let (html, error) = ("content-type: text/html\r\n", [0x30, 3, 0x0a, 1, 6]);
+    let firsts = [
+        response("200 OK", html, b"<html>Sorry</html>"),
+        response("503 Service Unavailable", "", b""),
+        // `unauthorized`
+        response("200 OK", OCSP, &error),
+    ];
+    for first in firsts {
+        let bad = Server::start([127, 0, 0, 1], move |_| first.clone());
+        let der = der.clone();
+        let good = Server::start([127, 0, 0, 1], move |_| response("200 OK", OCSP, &der));
+        let transport = http().build().unwrap();
+        let stapler = Stapler::builder(provider()).transport(transport).start().unwrap();
+        let target = Target::from_chain(leaf.chain()).responders([&*bad.url, &*good.url]);
+        let handle = stapler.add(target).unwrap();
+        tokio::time::timeout(Duration::from_secs(10), handle.ready()).await.unwrap();
+        assert_eq!(handle.state(), StapleState::Good);
+        assert_eq!((bad.seen().len(), good.seen().len()), (1, 1));
+        assert_eq!(handle.snapshot().failures, 0);
+    }
 }

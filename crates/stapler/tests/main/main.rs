@@ -14,6 +14,7 @@ mod http;
 mod imc2018;
 mod life;
 mod origins;
+mod practice;
 mod responders;
 mod stores;
 mod support;
