@@ -38,6 +38,12 @@ pub(crate) struct Place {
     pub(crate) quote: Vec<String>,
 }
 
+/// What the system says went wrong, without the number by which it calls that.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    let said = error.to_string();
+    said.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 impl Failure {
     /// Something could not be done: exit code 1.
     pub(crate) fn failed(stage: impl Into<String>, message: impl Into<String>) -> Self {

@@ -7,7 +7,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, reason};
 
 /// The longest file that is read, in bytes: 1 MiB. A whole CA bundle of a distribution has a
 /// quarter of it.
@@ -61,7 +61,8 @@ fn read_bounded(reader: impl Read) -> io::Result<Vec<u8>> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    let failure = Failure::failed("file", format!("{} cannot be read: {error}.", name(path)));
+    let failure =
+        Failure::failed("file", format!("{} cannot be read: {}.", name(path), reason(error)));
     match error.kind() {
         io::ErrorKind::NotFound => failure.advise("Check the path."),
         io::ErrorKind::PermissionDenied => {

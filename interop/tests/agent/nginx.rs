@@ -12,7 +12,7 @@ fn nginx_is_kept_stapled() {
     let nginx = Program::find("nginx", "nginx-light");
     let port = free_port();
     let config = site.write("nginx.conf", configuration(&site, port).as_bytes());
-    // As an administrator would write `systemctl reload nginx`.
+    // As an administrator would write `systemctl try-reload-or-restart nginx`.
     let mut reload = nginx.call();
     reload.args(["-p", &site.path(""), "-c", &config, "-e", "stderr", "-s", "reload"]);
     let words: Vec<String> = std::iter::once(reload.get_program())

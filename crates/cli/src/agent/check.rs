@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::certificates::{Change, Sweep};
-use super::config::{Config, Listen};
+use super::config::{Config, Listen, Rule};
 use super::outputs::Targets;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
@@ -34,6 +34,10 @@ struct CheckReport {
 struct CertificateMeant {
     path: String,
     subject: Option<String>,
+    /// Whether it says that its server must staple (RFC 7633).
+    must_staple: bool,
+    /// The responders that will be asked, in this order.
+    responders: Vec<String>,
     outputs: Vec<String>,
     /// Why it cannot be read; null when it can.
     error: Option<String>,
@@ -42,8 +46,11 @@ struct CertificateMeant {
 /// Tells what the configuration means. It is right already, or it would not be one; a certificate
 /// that cannot be read is a failure all the same, since that is what the check is for.
 pub(super) fn run(path: &Path, config: Config, output: &Output) -> Result<Outcome, Failure> {
-    let certificates: Vec<CertificateMeant> =
-        Sweep::new(config.rules.clone()).look().into_iter().filter_map(meant).collect();
+    let certificates: Vec<CertificateMeant> = Sweep::new(config.rules.clone())
+        .look()
+        .into_iter()
+        .filter_map(|change| meant(change, &config))
+        .collect();
     let unreadable = certificates.iter().filter(|one| one.error.is_some()).count();
     let outcome = if unreadable > 0 { Outcome::Failed } else { Outcome::Good };
     let report = CheckReport {
@@ -64,18 +71,31 @@ pub(super) fn run(path: &Path, config: Config, output: &Output) -> Result<Outcom
     Ok(outcome)
 }
 
-fn meant(change: Change) -> Option<CertificateMeant> {
-    let (path, rule, subject, error) = match change {
-        Change::Found(path, rule, loaded) => (path, rule, Some(loaded.subject), None),
+fn meant(change: Change, config: &Config) -> Option<CertificateMeant> {
+    let (path, rule, loaded, error) = match change {
+        Change::Found(path, rule, loaded) => (path, rule, Some(loaded), None),
         Change::Unreadable(path, rule, why) => (path, rule, None, Some(why)),
         Change::Gone(_) => return None,
     };
+    let named = loaded.as_ref().map(|loaded| loaded.responders.as_slice()).unwrap_or_default();
     Some(CertificateMeant {
         outputs: Targets::new(&rule, &path).names(),
         path: path.display().to_string(),
-        subject,
+        must_staple: loaded.as_ref().is_some_and(|loaded| loaded.must_staple),
+        responders: asked(&rule, named, config),
+        subject: loaded.map(|loaded| loaded.subject),
         error,
     })
+}
+
+/// Who is asked about a certificate that names these responders.
+fn asked(rule: &Rule, named: &[String], config: &Config) -> Vec<String> {
+    if !rule.responder.0.is_empty() {
+        return rule.responder.0.iter().map(|url| url.0.clone()).collect();
+    }
+    let overrides = &config.fetch.responders;
+    let instead = |url: &String| overrides.iter().find(|(from, _)| from.0 == *url);
+    named.iter().map(|url| instead(url).map_or(url, |(_, to)| &to.0).clone()).collect()
 }
 
 fn summary(all: usize, unreadable: usize) -> String {
@@ -100,6 +120,12 @@ fn advice(config: &Config, certificates: &[CertificateMeant]) -> Vec<String> {
         advice.push(
             "Check the paths. Certificates that come later are seen by themselves.".to_owned(),
         );
+    }
+    for one in certificates.iter().filter(|one| one.must_staple && one.responders.is_empty()) {
+        advice.push(format!(
+            "Name a responder for {}: it must staple, and names none itself.",
+            one.path
+        ));
     }
     if config.store.path.is_none() {
         advice.push(
@@ -133,7 +159,15 @@ impl Report for CheckReport {
         for one in &self.certificates {
             page.section(&one.path);
             match (&one.subject, &one.error) {
-                (Some(subject), _) => page.field("subject", subject),
+                (Some(subject), _) => {
+                    page.field("subject", subject);
+                    if one.must_staple {
+                        page.field("must staple", "yes (RFC 7633)");
+                    }
+                    let none = ["none, so that there is nothing to fetch".to_owned()];
+                    let all = if one.responders.is_empty() { &none } else { &one.responders[..] };
+                    all.iter().for_each(|url| page.field("responder", url));
+                }
                 (None, error) => page.field("error", error.as_deref().unwrap_or_default()),
             }
             for output in &one.outputs {

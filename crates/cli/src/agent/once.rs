@@ -16,7 +16,7 @@ use super::outputs::HookState;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::report::facts::Time;
-use crate::report::{Output, Page, Report, Verdict, shortened};
+use crate::report::{Output, Page, Report, Verdict};
 
 /// How often it is looked how far it is.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -31,7 +31,7 @@ pub(super) fn run(config: &Config, output: &Output) -> Result<Outcome, Failure> 
         .build()
         .map_err(|e| Failure::failed("runtime", format!("The agent cannot start: {e}.")))?;
     let (staples, hooks) = runtime.block_on(round(config, !output.is_json()))?;
-    let report = OnceReport::new(staples, hooks, output);
+    let report = OnceReport::new(staples, hooks);
     output.print(&report)?;
     Ok(report.verdict.outcome)
 }
@@ -101,12 +101,10 @@ struct OnceReport {
     staples: Vec<StapleFacts>,
     hooks: Vec<HookState>,
     next: Vec<String>,
-    #[serde(skip)]
-    width: usize,
 }
 
 impl OnceReport {
-    fn new(staples: Vec<StapleFacts>, hooks: Vec<HookState>, output: &Output) -> Self {
+    fn new(staples: Vec<StapleFacts>, hooks: Vec<HookState>) -> Self {
         let failed_hook = hooks.iter().any(|hook| hook.error.is_some());
         let hooks_outcome = if failed_hook { Outcome::Failed } else { Outcome::Good };
         let worst = staples.iter().map(outcome).chain([hooks_outcome]).max();
@@ -117,7 +115,6 @@ impl OnceReport {
             next: advice(&staples, &hooks),
             staples,
             hooks,
-            width: output.width(),
         }
     }
 }
@@ -155,6 +152,9 @@ fn advice(staples: &[StapleFacts], hooks: &[HookState]) -> Vec<String> {
     let any = |state| staples.iter().any(|one: &StapleFacts| one.state == state);
     let mut advice = Vec::new();
     let mut say = |sentence: &str| advice.push(sentence.to_owned());
+    if staples.is_empty() {
+        say("Check the paths with `certstatus agent --check-config`.");
+    }
     if any(State::Revoked) {
         say("Replace the certificates that are revoked now. Clients that check refuse them.");
     }
@@ -178,12 +178,6 @@ fn advice(staples: &[StapleFacts], hooks: &[HookState]) -> Vec<String> {
     advice
 }
 
-/// Columns of a line beside path, time and note.
-const FRAME: usize = 24;
-
-/// The least columns for a note.
-const LEAST_NOTE: usize = 20;
-
 impl Report for OnceReport {
     fn render(&self, page: &mut Page) {
         page.verdict(&self.verdict);
@@ -191,18 +185,25 @@ impl Report for OnceReport {
         let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or_default();
         let paths = widest(&mut self.staples.iter().map(|one| one.certificate.chars().count()));
         let times = widest(&mut self.staples.iter().map(|one| time_left(one).len()));
-        let room = self.width.saturating_sub(FRAME + paths + times).max(LEAST_NOTE);
         for one in &self.staples {
             let path = format!("{:paths$}", one.certificate);
-            let said = one.file_error.as_deref().or(one.note.as_deref());
-            let said = said.unwrap_or_else(|| one.state.words());
-            // The path stands before it already.
-            let said = said.strip_prefix(&one.certificate).unwrap_or(said).trim_start();
-            let note = shortened(said, room);
-            page.line(outcome(one), &path, &format!("{:>times$}  {note}", time_left(one)));
+            let must = if one.must_staple { ", must staple" } else { "" };
+            let state = format!("{:>times$}  {}{must}", time_left(one), one.state.words());
+            page.line(outcome(one), &path, &state);
+            if let Some(note) = note(one) {
+                page.nested(|page| page.sentence(note));
+            }
         }
         page.next(&self.next);
     }
+}
+
+/// What is to be said of a certificate beside its state.
+fn note(one: &StapleFacts) -> Option<&str> {
+    let said = one.file_error.as_deref().or(one.note.as_deref())?;
+    // Path and state stand before it already.
+    let said = said.strip_prefix(&one.certificate).unwrap_or(said).trim_start();
+    (one.file_error.is_some() || one.state != State::NoResponder).then_some(said)
 }
 
 fn time_left(one: &StapleFacts) -> String {

@@ -32,7 +32,7 @@ use rustls_pki_types::{ServerName, UnixTime};
 use tokio::time::Instant;
 
 use crate::args::{Examples, examples};
-use crate::failure::Failure;
+use crate::failure::{Failure, reason};
 use crate::fetch::http;
 use crate::outcome::Outcome;
 use crate::report::Output;
@@ -258,7 +258,7 @@ fn read_list(file: &Path) -> Result<(String, String), Failure> {
     };
     match list {
         Ok(list) => Ok((list, name)),
-        Err(e) => Err(Failure::failed("file", format!("{name} cannot be read: {e}."))),
+        Err(e) => Err(Failure::failed("file", format!("{name} cannot be read: {}.", reason(&e)))),
     }
 }
 

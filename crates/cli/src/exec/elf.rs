@@ -14,7 +14,7 @@ use object::elf::{self, DT_NEEDED, DT_SONAME, FileHeader32, FileHeader64};
 use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
 use object::{Endianness, FileKind, Object, ObjectSymbol, ReadCache};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, reason};
 
 /// The functions by which a program loads a library while it runs, or starts another program.
 const LATER: [&[u8]; 17] = [
@@ -73,7 +73,7 @@ impl Elf {
     /// When the file cannot be read, or is no ELF file, or contradicts itself.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let file = File::open(path).map_err(|e| {
-            Failure::failed("file", format!("{} cannot be read: {e}.", path.display()))
+            Failure::failed("file", format!("{} cannot be read: {}.", path.display(), reason(&e)))
         })?;
         let data = ReadCache::new(file);
         let facts = match FileKind::parse(&data) {

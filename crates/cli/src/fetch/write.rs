@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, reason};
 
 /// Writes a file as [`certstatus_stapler::store::write_atomically`] does.
 ///
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// When it cannot be written; then what was there is untouched.
 pub(crate) fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), Failure> {
     certstatus_stapler::store::write_atomically(path, contents).map_err(|e| {
-        Failure::failed("file", format!("{} cannot be written: {e}.", path.display()))
+        Failure::failed("file", format!("{} cannot be written: {}.", path.display(), reason(&e)))
             .advise("Give a path in a directory that exists and in which you may write.")
     })
 }

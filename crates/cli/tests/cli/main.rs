@@ -17,6 +17,7 @@ mod check_fetch;
 mod check_many;
 mod check_starttls;
 mod demo;
+mod documents;
 mod elf;
 mod exec;
 mod fetch;

@@ -52,8 +52,11 @@ pub use path::VerifiedPath;
 /// # What it does not see
 ///
 /// A resumed session exchanges no certificates, so nothing is checked: a certificate revoked since
-/// is found when a session can no longer be resumed. rustls 0.23 asks every server for a staple;
-/// this cannot be turned off.
+/// is found when a session can no longer be resumed. [`rustls::client::Resumption::disabled`] makes
+/// every handshake a full one. rustls 0.23 asks every server for a staple; this cannot be turned off.
+///
+/// Of the staples for intermediates that TLS 1.3 allows, rustls shows none to a verifier.
+/// [`StatusVerifierBuilder::with_crls`] tells of a revoked intermediate.
 pub struct StatusVerifier {
     paths: PathBuilder,
     verifier: CachedVerifier<'static>,

@@ -19,6 +19,10 @@ pub(in crate::agent) struct Loaded {
     pub(in crate::agent) subject: String,
     /// Hexadecimal.
     pub(in crate::agent) serial: String,
+    /// Whether it says that its server must staple (RFC 7633).
+    pub(in crate::agent) must_staple: bool,
+    /// The responders that it names and that can be asked by HTTP.
+    pub(in crate::agent) responders: Vec<String>,
     /// A digest of the certificate and its issuer.
     pub(in crate::agent) digest: Fingerprint,
 }
@@ -52,10 +56,19 @@ pub(in crate::agent) fn load(path: &Path, issuer: Option<&Path>) -> Result<Loade
     Ok(Loaded {
         subject: display_name(&certificate),
         serial: hex(certificate.serial_number()),
+        // An extension that cannot be read may have been the mark.
+        must_staple: certificate.must_staple().unwrap_or(true),
+        responders: responders(&certificate),
         digest: Fingerprint::of(&both),
         issuer,
         chain,
     })
+}
+
+fn responders(certificate: &Certificate<'_>) -> Vec<String> {
+    let is_http = |url: &str| url.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case("http"));
+    let urls = certificate.ocsp_urls().unwrap_or_default();
+    urls.into_iter().filter(|url| is_http(url)).map(str::to_owned).collect()
 }
 
 /// What people call the certificate: its subject, or its serial number when that is empty.

@@ -203,7 +203,10 @@ impl Config {
     /// When it cannot be read, is no TOML, or says what has no meaning: with the line.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let name = input::name(path);
-        let bytes = input::read(path)?;
+        let bytes = input::read(path).map_err(|failure| match path.exists() {
+            true => failure,
+            false => failure.advise("`certstatus agent --sample` prints one to begin with."),
+        })?;
         let text = String::from_utf8(bytes).map_err(|e| {
             let line = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
             let line = line.filter(|byte| **byte == b'\n').count() + 1;

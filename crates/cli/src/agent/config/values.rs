@@ -215,7 +215,9 @@ impl TryFrom<String> for Socket {
         }
         match text.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>())) {
             Some((host, Ok(1..))) if !host.is_empty() => Ok(Self::Tcp(text)),
-            _ => Err(format!("{text:?} is neither the path of a socket nor host:port")),
+            _ => Err(format!(
+                "{text:?} is neither the path of a socket, with a slash in it, nor host:port"
+            )),
         }
     }
 }

@@ -234,9 +234,9 @@ impl Keeper {
         self.due.is_empty() && self.deliveries.is_empty()
     }
 
-    /// Whether, beyond that, nothing failed and is to be tried again.
+    /// Whether, beyond that, no server failed to take its staple.
     pub(super) fn is_done(&self) -> bool {
-        self.is_idle() && self.retries.is_empty()
+        self.is_idle() && !read(&self.units).values().any(Unit::has_failed)
     }
 
     /// Sees whether every server has what it should have, also where no news told so.
@@ -290,6 +290,10 @@ impl Keeper {
                 && !unit.outputs.contains(failed)
             {
                 tracing::error!(certificate = %path.display(), "{error}");
+            }
+            if failed.waiting && !unit.outputs.contains(failed) {
+                let target = &failed.target;
+                tracing::info!(certificate = %path.display(), "nobody listens at {target} yet");
             }
         }
         match unit.end(given, deliveries) {

@@ -26,7 +26,7 @@ pub(in crate::agent) struct Unit {
     generation: u32,
     /// A delivery is under way.
     busy: bool,
-    /// How many deliveries in a row have failed.
+    /// How many deliveries in a row have failed, or found nobody.
     failures: u32,
 }
 
@@ -132,10 +132,15 @@ impl Unit {
         (handle.state() != StapleState::Pending).then_some((Given::Withdrawn, None))
     }
 
+    /// Whether a server did not take what it was given.
+    pub(super) fn has_failed(&self) -> bool {
+        self.outputs.iter().any(|delivery| delivery.error.is_some())
+    }
+
     /// A delivery has come to its end.
     pub(super) fn end(&mut self, given: Given, deliveries: Vec<Delivery>) -> Next {
         self.busy = false;
-        let failed = deliveries.iter().any(|delivery| delivery.error.is_some());
+        let failed = deliveries.iter().any(|one| one.error.is_some() || one.waiting);
         self.outputs = deliveries.into();
         if failed {
             self.failures = self.failures.saturating_add(1);

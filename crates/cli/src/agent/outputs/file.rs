@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, fchown};
 use std::path::Path;
 
 use crate::agent::config::{Mode, Owner};
+use crate::failure::reason;
 
 /// The permissions of a new file: a staple is public, and the server runs as somebody else.
 const MODE: u32 = 0o644;
@@ -28,7 +29,7 @@ pub(super) async fn write(
         }
         replace(&owned, &staple, mode, owner).map(|()| true)
     });
-    written.await.map_err(|e| format!("{} cannot be written: {e}", path.display()))
+    written.await.map_err(|e| format!("{} cannot be written: {}", path.display(), reason(&e)))
 }
 
 /// Puts the file in the place of the one that was there, by renaming: a reader finds the one or the
@@ -59,7 +60,7 @@ pub(super) async fn remove(path: &Path) -> Result<bool, String> {
     match blocking(move || std::fs::remove_file(owned)).await {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(format!("{} cannot be removed: {error}", path.display())),
+        Err(e) => Err(format!("{} cannot be removed: {}", path.display(), reason(&e))),
     }
 }
 

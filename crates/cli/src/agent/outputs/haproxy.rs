@@ -2,8 +2,9 @@
 //!
 //! HAProxy finds the certificate by the `CertID` in the response, and takes one only for a
 //! certificate that it has a staple of already, from `CERTIFICATE.ocsp` when it started. So the file
-//! is needed as well; this spares the reload.
+//! is needed as well; this spares the reload. A HAProxy that does not run yet will read it.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::agent::config::Socket;
+use crate::failure::reason;
 use crate::report::sanitize;
 
 /// How long HAProxy may take. It answers at once, from one of its event loops.
@@ -20,27 +22,44 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How much of an answer is read: it is one line.
 const MAX_ANSWER: u64 = 4096;
 
+/// What became of telling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// HAProxy staples it from now on.
+    Taken,
+    /// Nobody listens at the socket: HAProxy does not run.
+    NobodyThere,
+}
+
 /// Tells HAProxy of a staple, and sees that it took it.
-pub(super) async fn update(socket: &Socket, staple: &[u8]) -> Result<(), String> {
+pub(super) async fn update(socket: &Socket, staple: &[u8]) -> Result<Told, String> {
     let answer = tokio::time::timeout(PATIENCE, talk(socket, staple)).await;
-    let answer = answer
-        .map_err(|_| format!("HAProxy did not answer at {socket} within {PATIENCE:?}"))?
-        .map_err(|e| format!("HAProxy cannot be told at {socket}: {e}"))?;
+    let answer = match answer {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(e)) if is_nobody(&e) => return Ok(Told::NobodyThere),
+        Ok(Err(e)) => return Err(format!("HAProxy cannot be told at {socket}: {}", reason(&e))),
+        Err(_) => return Err(format!("HAProxy did not answer at {socket} within {PATIENCE:?}")),
+    };
     let answer = answer.trim();
     if answer.starts_with("OCSP Response updated") {
-        return Ok(());
+        return Ok(Told::Taken);
     }
     let advice = match answer {
         "" => "it closed the connection without a word; does the socket have `level admin`?",
         // Of a level that is too low, and of a version that does not know the command.
         _ if answer.starts_with("Permission denied") => "give the socket `level admin`",
         _ if answer.contains("does not match any certificate") => {
-            "HAProxy takes a staple only for a certificate that had one when it started: write it \
-             to \"{path}.ocsp\" as well, and reload HAProxy once"
+            "HAProxy takes a staple only for a certificate that had one when it was started or \
+             reloaded: write it to \"{path}.ocsp\" as well, and reload HAProxy now"
         }
         _ => "see HAProxy's manual, `set ssl ocsp-response`",
     };
     Err(format!("HAProxy at {socket} did not take the staple ({}): {advice}", sanitize(answer)))
+}
+
+/// Whether this is how it looks when nobody listens.
+fn is_nobody(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
 
 async fn talk(socket: &Socket, staple: &[u8]) -> std::io::Result<String> {
@@ -68,7 +87,7 @@ mod tests {
     use tokio::net::UnixListener;
 
     /// Plays an HAProxy that gives that answer, and gives what it was asked.
-    async fn played(answer: &'static str) -> (Result<(), String>, String) {
+    async fn played(answer: &'static str) -> (Result<Told, String>, String) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("admin.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -90,7 +109,10 @@ mod tests {
     #[tokio::test]
     async fn the_answer_is_what_counts() {
         let (result, asked) = played("OCSP Response updated!\n\n").await;
-        assert_eq!((result, asked.as_str()), (Ok(()), "set ssl ocsp-response <<\nAQID\n\n"));
+        assert_eq!(
+            (result, asked.as_str()),
+            (Ok(Told::Taken), "set ssl ocsp-response <<\nAQID\n\n")
+        );
         for (answer, advice) in [
             ("", "level admin"),
             ("Permission denied\n", "level admin"),
@@ -106,8 +128,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_haproxy_that_is_not_there_is_told() {
-        let error = update(&Socket::Unix("/nonexistent/h.sock".into()), &[1]).await.unwrap_err();
-        assert!(error.contains("/nonexistent/h.sock"), "{error}");
+    async fn a_haproxy_that_does_not_run_is_told_from_one_that_does_not_listen() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        let told = || async { update(&Socket::Unix(path.clone()), &[1]).await };
+        assert_eq!(told().await, Ok(Told::NobodyThere), "there is no socket");
+        drop(UnixListener::bind(&path).unwrap());
+        assert_eq!(told().await, Ok(Told::NobodyThere), "it was left behind");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "").unwrap();
+        let below = Socket::Unix(path.join("admin.sock"));
+        let error = update(&below, &[1]).await.unwrap_err();
+        assert!(error.contains("admin.sock: Not a directory"), "{error}");
     }
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::config::{Hook, Mode, Owner, Rule, Socket};
+use haproxy::Told;
 pub(super) use hook::{Announcement, HookBoard, HookState, Hooks};
 
 /// The servers that want the staple of one certificate.
@@ -37,6 +38,8 @@ pub(super) struct Delivery {
     pub(super) stapled: bool,
     /// Why what should be there, or gone, is not; null when it is as it should be.
     pub(super) error: Option<String>,
+    /// Whether the server does not run: it reads the file when it starts.
+    pub(super) waiting: bool,
     /// Whether something is there now that was not there before.
     #[serde(skip)]
     pub(super) changed: bool,
@@ -80,8 +83,16 @@ impl Targets {
             deliveries.push(Delivery::new("file", path.display().to_string(), result));
         }
         for socket in &self.sockets {
-            let result = haproxy::update(socket, staple).await.map(|()| true);
-            deliveries.push(Delivery::new("haproxy", socket.to_string(), result));
+            let (result, socket) = (haproxy::update(socket, staple).await, socket.to_string());
+            deliveries.push(match result {
+                Ok(Told::Taken) => Delivery::new("haproxy", socket, Ok(true)),
+                Ok(Told::NobodyThere) if !self.files.is_empty() => Delivery::waiting(socket),
+                Ok(Told::NobodyThere) => {
+                    let error = format!("nobody listens at {socket}: does HAProxy run?");
+                    Delivery::new("haproxy", socket, Err(error))
+                }
+                Err(error) => Delivery::new("haproxy", socket, Err(error)),
+            });
         }
         deliveries
     }
@@ -106,6 +117,12 @@ impl Targets {
 impl Delivery {
     fn new(kind: &'static str, target: String, result: Result<bool, String>) -> Self {
         let changed = result == Ok(true);
-        Self { kind, target, stapled: result.is_ok(), error: result.err(), changed }
+        let (stapled, error) = (result.is_ok(), result.err());
+        Self { kind, target, stapled, error, waiting: false, changed }
+    }
+
+    /// An HAProxy that does not run.
+    fn waiting(target: String) -> Self {
+        Self { waiting: true, stapled: false, ..Self::new("haproxy", target, Ok(false)) }
     }
 }

@@ -13,7 +13,7 @@ use crate::agent::board::{ConfigFacts, Health, Snapshot};
 use crate::agent::config::Listen;
 use crate::agent::http::{self, Source};
 use crate::agent::keeper::View;
-use crate::failure::Failure;
+use crate::failure::{Failure, reason};
 use crate::report::facts::Time;
 
 /// The times that responders take, in seconds: from a cache nearby to the time-out.
@@ -132,8 +132,11 @@ impl Page {
     pub(super) async fn open(listen: Listen, facts: &Arc<Facts>) -> Result<Option<Self>, Failure> {
         let Listen::At(address) = listen else { return Ok(None) };
         let failed = |e: std::io::Error| {
-            Failure::failed("http", format!("The status page cannot be served at {address}: {e}."))
-                .advise("Give another address under [http], or \"off\". Is there another agent?")
+            Failure::failed(
+                "http",
+                format!("The status page cannot be served at {address}: {}.", reason(&e)),
+            )
+            .advise("Give another address under [http], or \"off\". Is there another agent?")
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

@@ -17,6 +17,7 @@ fn a_configuration_is_checked_and_said_what_it_means() {
     let place = Place::new();
     place.issue("live/a/chain.pem", LeafRequest::new("a.example"));
     place.configure("[[certificate]]\npath = \"live/*/chain.pem\"\noutput = \"out/{dir}.der\"");
+    let responder = serde_json::Value::from(place.lab.responder_url());
     let (code, json) = run_json(place.agent(&["--check-config"]));
     assert_eq!(code, 0, "{json}");
     let one = &json["certificates"][0];
@@ -25,12 +26,38 @@ fn a_configuration_is_checked_and_said_what_it_means() {
     assert_eq!(json["store"], place.text("store"));
     assert!(!place.path("out").exists() && !place.path("store").exists(), "nothing is done");
     assert_eq!(place.lab.requests(), 0);
+    assert_eq!((&one["must_staple"], &one["responders"][0]), (&false.into(), &responder), "{json}");
     let shown = run(place.agent(&["--check-config"]));
     assert!(shown.stdout.contains("The configuration is right, and means 1 certificate."));
 
     place.write("live/b/chain.pem", "not a certificate");
     let (code, json) = run_json(place.agent(&["--check-config"]));
     assert_eq!((code, &json["verdict"]["outcome"]), (1, &"failed".into()), "{json}");
+}
+
+/// A certificate that must be stapled to, and names nobody who could be asked, is told of before it
+/// is too late.
+#[test]
+fn who_must_staple_and_who_is_asked_is_said() {
+    let place = Place::new();
+    place.issue("must.pem", LeafRequest::new("a.example").must_staple().no_aia());
+    let rule = "[[certificate]]\npath = \"must.pem\"\noutput = \"a.der\"\n";
+    place.configure(rule);
+    let shown = run(place.agent(&["--check-config"])).stdout;
+    for words in ["must staple   yes (RFC 7633)", "responder     none", "Name a responder for "] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    place.configure(&format!("{rule}responder = \"http://ocsp.example/\"\n"));
+    let shown = run(place.agent(&["--check-config"])).stdout;
+    assert!(shown.contains("responder     http://ocsp.example/"), "{shown}");
+    assert!(!shown.contains("Name a responder"), "{shown}");
+
+    place.issue("must.pem", LeafRequest::new("a.example").responder_urls(["http://old.example/"]));
+    place.configure(&format!(
+        "{rule}[fetch.responders]\n\"http://old.example/\" = \"http://new.example/\"\n"
+    ));
+    let (_, json) = run_json(place.agent(&["--check-config"]));
+    assert_eq!(json["certificates"][0]["responders"], serde_json::json!(["http://new.example/"]));
 }
 
 #[test]

@@ -95,3 +95,37 @@ fn an_output_that_cannot_be_written_and_a_command_that_fails_are_failures() {
     assert_eq!(code, 1, "{json}");
     assert!(json["hooks"][0]["error"].as_str().unwrap().contains("exit status: 3"), "{json}");
 }
+
+/// What is to be said of a certificate is said whole, however long its path is; and who must staple is
+/// marked.
+#[test]
+fn the_table_says_what_is_wrong_and_who_must_staple() {
+    let place = Place::new();
+    let revoked = place.issue("revoked.pem", LeafRequest::new("revoked.example"));
+    place.issue("must.pem", LeafRequest::new("must.example").must_staple());
+    place.issue("quiet.pem", LeafRequest::new("quiet.example").no_aia());
+    place.lab.revoke(&revoked, Some(certstatus::message::CrlReason::KeyCompromise));
+    place.configure("[[certificate]]\npath = \"*.pem\"\noutput = \"out/{stem}.der\"\n");
+    let ended = run(place.agent(&["--once"]));
+    let line = |name: &str| ended.stdout.lines().find(|line| line.contains(name)).unwrap();
+    assert!(line("must.pem").ends_with("fresh, must staple"), "{}", ended.stdout);
+    assert!(line("quiet.pem").ends_with("-  without a responder"), "{}", ended.stdout);
+    assert!(line("revoked.pem").ends_with("-  revoked"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("(keyCompromise)."), "{}", ended.stdout);
+}
+
+/// An HAProxy that starts after the agent reads the file: nothing has failed. One that has no file to
+/// read would miss the staple.
+#[test]
+fn a_haproxy_that_does_not_run_yet_is_no_failure() {
+    let place = Place::new();
+    place.issue("chain.pem", LeafRequest::new("a.example"));
+    let rule = "[[certificate]]\npath = \"chain.pem\"\nhaproxy_socket = \"./admin.sock\"\n";
+    place.configure(&format!("{rule}output = \"{{path}}.ocsp\"\n"));
+    let (code, json) = run_json(place.agent(&["--once"]));
+    assert_eq!((code, &json["verdict"]["outcome"]), (0, &"good".into()), "{json}");
+    let outputs = &json["staples"][0]["outputs"];
+    assert_eq!((&outputs[0]["stapled"], &outputs[0]["waiting"]), (&true.into(), &false.into()));
+    assert_eq!((&outputs[1]["stapled"], &outputs[1]["waiting"]), (&false.into(), &true.into()));
+    assert!(outputs[1]["error"].is_null(), "{json}");
+}

@@ -1,7 +1,9 @@
 //! What servers get: files, their permissions, and commands.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 
 use certstatus_lab::LeafRequest;
 
@@ -51,4 +53,33 @@ fn a_command_is_told_what_changed_and_only_then() {
     agent.is_ready();
     assert_eq!(changes(), both);
     assert_eq!(agent.staples()["hooks"].as_array().unwrap().len(), 0);
+}
+
+/// The agent starts before HAProxy, as its unit says: that is told of once, and HAProxy is given the
+/// staple as soon as it listens.
+#[test]
+fn a_haproxy_that_starts_later_is_told() {
+    let place = Place::new();
+    place.issue("chain.pem", LeafRequest::new("a.example"));
+    place.configure(
+        "[[certificate]]\npath = \"chain.pem\"\noutput = \"{path}.ocsp\"\n\
+         haproxy_socket = \"./admin.sock\"\n",
+    );
+    let agent = place.start();
+    agent.says("admin.sock yet");
+    agent.is_ready();
+    assert_eq!(agent.get("/healthz").0, 200);
+    let haproxy = UnixListener::bind(place.path("admin.sock")).unwrap();
+    haproxy.set_nonblocking(true).unwrap();
+    let (stream, _) = eventually("a call", || haproxy.accept().ok());
+    stream.set_nonblocking(false).unwrap();
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line).unwrap();
+    assert_eq!(line, "set ssl ocsp-response <<\n");
+    (&stream).write_all(b"OCSP Response updated!\n").unwrap();
+    drop(stream);
+    let told = || Some(agent.only()["outputs"][1].clone()).filter(|one| one["stapled"] == true);
+    assert_eq!(eventually("the word of it", told)["waiting"], false);
+    assert!(!agent.log().contains("ERROR"), "{}", agent.log());
+    assert_eq!(agent.log().matches("admin.sock yet").count(), 1, "{}", agent.log());
 }
