@@ -25,7 +25,10 @@ use crate::side_by_side::median;
 const ROUND: usize = 20;
 
 /// How many certificates are there before memory is counted.
-const FIRST: usize = 256;
+pub(super) const FIRST: usize = 256;
+
+/// Certificates that are added without a look at how far the others are.
+const PORTION: usize = 64;
 
 /// A responder without a network: it has the newer responses, by serial number.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +62,13 @@ impl Store for Counting {
         id: &'a Fingerprint,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         self.0.load(id)
+    }
+
+    fn load_each<'a>(
+        &'a self,
+        ids: &'a [Fingerprint],
+    ) -> BoxFuture<'a, Vec<Result<Option<Vec<u8>>, StoreError>>> {
+        self.0.load_each(ids)
     }
 
     fn save<'a>(
@@ -97,13 +107,14 @@ async fn measure(size: usize, idle: Duration, directory: &Path) {
         .expect("a stapler");
     // The first ones pay for what is there once: threads, their stacks, the heap.
     let first = (size / 2).min(FIRST);
-    add_all(&stapler, 0..first, directory);
+    add_all(&stapler, 0..first, directory).await;
     stapler.ready().await;
     let before = resident_bytes();
-    add_all(&stapler, first..size, directory);
+    add_all(&stapler, first..size, directory).await;
     stapler.ready().await;
     println!("start_s {}", begun.elapsed().as_secs_f64());
-    println!("start_cpu_s {}", cpu_time() - cpu);
+    let start_cpu = cpu_time() - cpu;
+    println!("start_cpu_s {start_cpu}");
     let staples = read(directory, "staples").take(size).skip(first);
     let staples: usize = staples.map(|staple| staple.len()).sum();
     let kept = resident_bytes().saturating_sub(before).saturating_sub(staples);
@@ -121,6 +132,9 @@ async fn measure(size: usize, idle: Duration, directory: &Path) {
     let issuer = std::fs::read(directory.join("issuer")).expect("the issuer");
     let issuer = Certificate::parse(&issuer).expect("a certificate");
     let issuer = Issuer::from_certificate(&issuer);
+    // Each staple has to be verified once: the least that a start can take.
+    let least = size as f64 * verification(&issuer, &leaves, &newer);
+    println!("start_ratio {}", start_cpu / least);
     let (mut ours, mut theirs, mut ratios, mut cpu) = (vec![], vec![], vec![], 0.0);
     let rounds = leaves.chunks(2 * ROUND).zip(newer.chunks(2 * ROUND));
     for (leaves, newer) in rounds.filter(|(leaves, _)| leaves.len() == 2 * ROUND) {
@@ -155,33 +169,43 @@ async fn measure(size: usize, idle: Duration, directory: &Path) {
     println!("ratio {}", median(ratios));
 }
 
-/// Adds these certificates, from as many threads as there are cores.
-fn add_all(stapler: &Stapler, numbers: Range<usize>, directory: &Path) {
+/// Adds these certificates, as a program does that has many.
+async fn add_all(stapler: &Stapler, numbers: Range<usize>, directory: &Path) {
     let issuer = std::fs::read(directory.join("issuer")).expect("the issuer");
     let issuer = CertificateDer::from(issuer);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for part in 0..threads {
-            let (issuer, numbers) = (&issuer, numbers.clone());
-            scope.spawn(move || {
-                let leaves = read(directory, "leaves").take(numbers.end).skip(numbers.start);
-                let leaves = leaves.skip(part).step_by(threads);
-                for leaf in leaves {
-                    let chain = [CertificateDer::from(leaf), issuer.clone()];
-                    stapler.add(Target::from_chain(&chain)).expect("a certificate");
-                }
-            });
+    let leaves = read(directory, "leaves").take(numbers.end).skip(numbers.start);
+    for (number, leaf) in leaves.enumerate() {
+        if number % PORTION == 0 {
+            stapler.keep_pace().await;
         }
+        let chain = [CertificateDer::from(leaf), issuer.clone()];
+        stapler.add(Target::from_chain(&chain)).expect("a certificate");
+    }
+}
+
+/// Seconds of a core that one verification takes.
+fn verification(issuer: &Issuer<'_>, leaves: &[Vec<u8>], responses: &[Vec<u8>]) -> f64 {
+    let portions = leaves.chunks(ROUND).zip(responses.chunks(ROUND)).map(|(leaves, responses)| {
+        let cpu = cpu_time();
+        for (leaf, response) in leaves.iter().zip(responses) {
+            std::hint::black_box(verify(issuer, leaf, response));
+        }
+        (cpu_time() - cpu) / leaves.len() as f64
     });
+    median(portions.collect())
+}
+
+fn verify(issuer: &Issuer<'_>, leaf: &[u8], response: &[u8]) -> VerifiedResponse {
+    let certificate = Certificate::parse(leaf).expect("a certificate");
+    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
+    let verifier = Verifier::new(algorithms);
+    let verified = verifier.verify(response, &certificate, issuer, UnixTime::now());
+    verified.expect("a good response")
 }
 
 /// The least that a refresh can be.
 async fn verify_and_write(store: &DiskStore, issuer: &Issuer<'_>, leaf: &[u8], response: &[u8]) {
-    let certificate = Certificate::parse(leaf).expect("a certificate");
-    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
-    let verified = Verifier::new(algorithms)
-        .verify(response, &certificate, issuer, UnixTime::now())
-        .expect("a good response");
+    let verified = verify(issuer, leaf, response);
     store.save(&Fingerprint::of(leaf), &verified).await.expect("written");
 }
 

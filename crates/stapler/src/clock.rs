@@ -18,13 +18,33 @@ pub trait Clock: Send + Sync + fmt::Debug + 'static {
 }
 
 /// The system's clock.
+///
+/// On Linux most calls read the clock that the kernel sets at each tick (`CLOCK_REALTIME_COARSE`,
+/// clock_gettime(2)), which takes a few nanoseconds, and only close to the end of a second the exact
+/// one: to the second they are the same, and every handshake asks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> UnixTime {
-        UnixTime::now()
+        coarse().unwrap_or_else(UnixTime::now)
     }
+}
+
+/// The second in which the tick's clock and the exact one are, unless they may be in two.
+#[cfg(target_os = "linux")]
+fn coarse() -> Option<UnixTime> {
+    use rustix::time::{ClockId, clock_gettime};
+
+    let time = clock_gettime(ClockId::RealtimeCoarse);
+    // The tick's clock is not further behind than five ticks of the slowest kernel.
+    let same_second = time.tv_nsec < 1_000_000_000 - 50_000_000;
+    u64::try_from(time.tv_sec).ok().filter(|_| same_second).map(unix)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn coarse() -> Option<UnixTime> {
+    None
 }
 
 /// A clock that starts at a point in time and then follows [`tokio::time`].
@@ -51,4 +71,27 @@ impl Clock for TokioClock {
 /// The time after that long.
 pub(crate) fn later(now: UnixTime, duration: Duration) -> UnixTime {
     unix(now.as_secs().saturating_add(duration.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Through the end of a second, where the two clocks part: never earlier than the exact one, and
+    /// never later.
+    #[test]
+    fn the_system_clock_is_exact_to_the_second() {
+        let begun = std::time::Instant::now();
+        let mut seconds = 0;
+        let mut last = UnixTime::now();
+        while seconds < 1 || begun.elapsed() < Duration::from_millis(200) {
+            let before = UnixTime::now();
+            let told = SystemClock.now();
+            let after = UnixTime::now();
+            assert!(before <= told && told <= after, "{before:?} {told:?} {after:?}");
+            seconds += u32::from(after > last);
+            last = after;
+            assert!(begun.elapsed() < Duration::from_secs(30), "a second ends");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use certstatus::message::CertStatus;
 use certstatus::{Error, Stage, VerifiedResponse};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use crate::StoreError;
@@ -40,12 +41,36 @@ pub(crate) enum Asked {
     },
 }
 
+/// Loads what the store has of these certificates, in one visit, and publishes what verifies. Returns
+/// of each whether it was published.
+pub(crate) async fn load_each(shared: &Shared, entries: &[Arc<Entry>]) -> Vec<bool> {
+    let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+    let mut found = shared.store.load_each(&ids).await.into_iter();
+    let mut published = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let newest = found.next().unwrap_or(Ok(None));
+        published.push(loaded(shared, entry, newest).await);
+        // A signature takes a tenth of a millisecond; others who live on this thread go between two.
+        yield_now().await;
+    }
+    published
+}
+
 /// Loads what the store has of a certificate and publishes it if it verifies. Returns whether it was
 /// published.
-pub(crate) async fn load(shared: &Shared, entry: &Entry) -> bool {
+async fn load(shared: &Shared, entry: &Entry) -> bool {
+    let newest = shared.store.load(&entry.id).await;
+    loaded(shared, entry, newest).await
+}
+
+/// Publishes the newest that the store has, or else the older one, if it verifies.
+async fn loaded(
+    shared: &Shared,
+    entry: &Entry,
+    newest: Result<Option<Vec<u8>>, StoreError>,
+) -> bool {
     // Without an issuer nothing can be verified.
     let Some(origin) = presumed(entry) else { return false };
-    let newest = shared.store.load(&entry.id).await;
     let taken = match take(shared, entry, &origin, newest).await {
         // What only claims to be the newest must not hide what is.
         Taken::NotTrusted => {

@@ -26,6 +26,24 @@ use crate::shared::Shared;
 /// hundred thousand must not have all at once; of those beyond it the signature is checked at once.
 pub(crate) const CLAIMS: usize = 32_768;
 
+/// Claims that are left when those who add many go on: enough that loading never runs dry.
+const FEW: usize = 256;
+
+/// Waits until few claims are left. Returns at once when the worker is gone and will prove none.
+pub(crate) async fn few_claims(shared: &Shared) {
+    let others = u32::try_from(CLAIMS - FEW).unwrap_or(u32::MAX);
+    let _ = shared.claims.acquire_many(others).await;
+}
+
+/// Gives up the claim of a certificate that is no longer wanted, with its place among the others: a
+/// handle may be kept for long.
+pub(crate) fn withdraw(entry: &Entry) {
+    let source = &mut entry.state().source;
+    if let Source::Claimed(claim) = source {
+        *source = Source::Unresolved(Arc::clone(&claim.unresolved));
+    }
+}
+
 /// The one among `candidates` that bears the issuer's name; `None` if there are none or several, so
 /// that the signature has to choose.
 pub(crate) fn only_namesake<'a, T: AsRef<[u8]>>(

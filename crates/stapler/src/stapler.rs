@@ -15,7 +15,7 @@ use crate::entry::{Claim, Entry, NewEntry, Source, Unresolved};
 use crate::event::Event;
 use crate::fetch::{Http, NonceMode, Transport, find_issuer};
 use crate::gate::ResponderLimits;
-use crate::origin::{CLAIMS, only_namesake};
+use crate::origin::{CLAIMS, few_claims, only_namesake};
 use crate::shared::{Known, OnEvent, Shared};
 use crate::store::{NoStore, Store};
 use crate::worker::{Command, Worker};
@@ -104,6 +104,14 @@ impl Stapler {
             // Somebody else has added it at the same moment.
             Err(taken) => Ok(self.handle_of(Arc::clone(taken.current))),
         }
+    }
+
+    /// Waits until what was added has been loaded from the store, but for a few hundred. Whoever adds
+    /// very many calls this after every hundred or so: then those that wait take no memory to speak
+    /// of, and of none the issuer's signature is checked without need. Returns at once when the
+    /// stapler is shut down.
+    pub async fn keep_pace(&self) {
+        few_claims(&self.inner.shared).await;
     }
 
     fn source(&self, target: &Target, certificate: &Certificate<'_>) -> Result<Source, Error> {

@@ -9,6 +9,7 @@ mod plan;
 mod questions;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::iter::repeat;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::entry::{Entry, Phase};
 use crate::gate::{Admission, Ended, Gate, ResponderLimits};
 use crate::job::{self, Asked};
+use crate::origin::withdraw;
 use crate::queue::Queue;
 use crate::shared::Shared;
 use crate::{Fingerprint, metrics};
@@ -31,8 +33,15 @@ const TICK: Duration = Duration::from_secs(15);
 /// A clock that goes back by more than this has been set back.
 const SET_BACK: u64 = 5;
 
-/// Loads that are under way at the same time: enough to keep a disk and some cores busy.
-const LOADS: usize = 64;
+/// Visits to the store that are under way at the same time: enough to keep a disk and some cores busy.
+const LOADS: usize = 4;
+
+/// Certificates that are loaded in one visit: with so many, going there costs less than a hundredth of
+/// verifying what is brought back, and none waits long for the others.
+const TOGETHER: usize = 32;
+
+/// Commands that are taken at once.
+const COMMANDS: usize = 256;
 
 /// Questions that are under way at the same time, to all responders together; each is a socket.
 const QUESTIONS: usize = 256;
@@ -71,17 +80,18 @@ pub(crate) struct Worker {
 
 /// A job that is under way.
 #[derive(Debug)]
-struct Job {
-    entry: Arc<Entry>,
-    /// The gate of the responder that is asked; `None` for a load or a change in the store.
-    gate: Option<usize>,
+enum Job {
+    /// The store is looked into.
+    Load(Vec<Arc<Entry>>),
+    /// A responder is asked, through that gate.
+    Ask { entry: Arc<Entry>, gate: usize },
 }
 
 /// What a job found.
 #[derive(Debug)]
 enum Done {
-    /// Whether the store had something new.
-    Loaded(bool),
+    /// Of each certificate, whether the store had something new.
+    Loaded(Vec<bool>),
     Asked(Asked),
     /// Housekeeping in the store, which changes nothing here.
     Tidied,
@@ -115,7 +125,8 @@ impl Worker {
     /// Works until it is told to end, or everybody who could tell it something is gone.
     pub(crate) async fn run(mut self) {
         let mut tick = Instant::now() + TICK;
-        loop {
+        let mut commands = Vec::new();
+        'work: loop {
             let now = self.shared.clock.now();
             self.check_clock(now);
             while let Some(entry) = self.queue.pop(now) {
@@ -125,10 +136,17 @@ impl Worker {
             self.start_loads();
             let wake = self.wake(now).min(tick);
             tokio::select! {
-                command = self.commands.recv() => match command {
-                    Some(Command::ShutDown) | None => break,
-                    Some(command) => self.obey(command),
-                },
+                count = self.commands.recv_many(&mut commands, COMMANDS) => {
+                    if count == 0 {
+                        break;
+                    }
+                    for command in commands.drain(..) {
+                        if matches!(command, Command::ShutDown) {
+                            break 'work;
+                        }
+                        self.obey(command);
+                    }
+                }
                 Some(done) = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => {
                     match done {
                         Ok((id, done)) => self.finish(id, Some(done)),
@@ -223,17 +241,24 @@ impl Worker {
     }
 
     fn start_loads(&mut self) {
-        while self.loads < LOADS
-            && let Some(entry) = self.loading.pop_front()
-        {
-            if entry.is_removed() {
+        while self.loads < LOADS && !self.loading.is_empty() {
+            let count = self.loading.len().min(TOGETHER);
+            let mut entries: Vec<_> = self.loading.drain(..count).collect();
+            entries.retain(|entry| {
+                let wanted = !entry.is_removed();
+                if !wanted {
+                    withdraw(entry);
+                }
+                wanted
+            });
+            if entries.is_empty() {
                 continue;
             }
             self.loads += 1;
-            let (shared, of) = (Arc::clone(&self.shared), Arc::clone(&entry));
+            let (shared, of) = (Arc::clone(&self.shared), entries.clone());
             let handle =
-                self.jobs.spawn(async move { Done::Loaded(job::load(&shared, &of).await) });
-            self.running.insert(handle.id(), Job { entry, gate: None });
+                self.jobs.spawn(async move { Done::Loaded(job::load_each(&shared, &of).await) });
+            self.running.insert(handle.id(), Job::Load(entries));
         }
     }
 
@@ -250,22 +275,32 @@ impl Worker {
     }
 
     fn finish(&mut self, id: Id, done: Option<Done>) {
-        // What tidies up is nobody's job.
-        let Some(Job { entry, gate }) = self.running.remove(&id) else { return };
         let now = self.shared.clock.now();
-        let Some(gate) = gate else {
-            self.loads = self.loads.saturating_sub(1);
-            self.loaded(&entry, matches!(done, Some(Done::Loaded(true))), now);
-            return;
-        };
-        let asked = match done {
-            Some(Done::Asked(asked)) => asked,
-            _ => Asked::Failed {
-                reason: "the transport or the store has panicked".to_owned(),
-                outage: false,
-                retry_after: None,
-            },
-        };
+        match self.running.remove(&id) {
+            Some(Job::Load(entries)) => {
+                self.loads = self.loads.saturating_sub(1);
+                let anew = if let Some(Done::Loaded(anew)) = done { anew } else { Vec::new() };
+                for (entry, anew) in entries.iter().zip(anew.into_iter().chain(repeat(false))) {
+                    self.loaded(entry, anew, now);
+                }
+            }
+            Some(Job::Ask { entry, gate }) => {
+                let asked = match done {
+                    Some(Done::Asked(asked)) => asked,
+                    _ => Asked::Failed {
+                        reason: "the transport or the store has panicked".to_owned(),
+                        outage: false,
+                        retry_after: None,
+                    },
+                };
+                self.finish_question(entry, gate, asked, now);
+            }
+            // What tidies up is nobody's job.
+            None => {}
+        }
+    }
+
+    fn finish_question(&mut self, entry: Arc<Entry>, gate: usize, asked: Asked, now: UnixTime) {
         self.questions = self.questions.saturating_sub(1);
         let ended = match &asked {
             Asked::Failed { outage: true, retry_after, .. } => {
@@ -292,6 +327,13 @@ impl Worker {
     /// Brings the gauges up to date.
     fn observe(&self) {
         metrics::staples(self.shared.index.pin().values(), self.shared.clock.now());
+    }
+}
+
+/// However the work ends: nobody waits for what will not be loaded any more.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.shared.claims.close();
     }
 }
 

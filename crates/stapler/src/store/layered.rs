@@ -45,21 +45,36 @@ impl<F: Store, B: Store> Layered<F, B> {
     /// What the two stores have, the newest first.
     async fn both(&self, id: &Fingerprint) -> Result<Vec<(Layer, Vec<u8>)>, StoreError> {
         let (front, behind) = tokio::join!(self.front.load(id), self.behind.load(id));
-        let (front, behind) = match (front, behind) {
-            (Err(_), Err(error)) => return Err(error),
-            (front, behind) => (either(front, id), either(behind, id)),
-        };
-        let front = front.map(|response| (Layer::Front, response));
-        let behind = behind.map(|response| (Layer::Behind, response));
-        let mut both: Vec<_> = front.into_iter().chain(behind).collect();
-        // Of two that are as new, the fleet's comes first.
-        both.sort_by_key(|(_, response)| Reverse(claimed(response)));
-        Ok(both)
+        newest_first(front, behind, id)
     }
 }
 
+/// What a store has of a certificate.
+type Loaded = Result<Option<Vec<u8>>, StoreError>;
+
+fn newest_first(
+    front: Loaded,
+    behind: Loaded,
+    id: &Fingerprint,
+) -> Result<Vec<(Layer, Vec<u8>)>, StoreError> {
+    let (front, behind) = match (front, behind) {
+        (Err(_), Err(error)) => return Err(error),
+        (front, behind) => (either(front, id), either(behind, id)),
+    };
+    let front = front.map(|response| (Layer::Front, response));
+    let behind = behind.map(|response| (Layer::Behind, response));
+    let mut both: Vec<_> = front.into_iter().chain(behind).collect();
+    // Of two that are as new, the fleet's comes first.
+    both.sort_by_key(|(_, response)| Reverse(claimed(response)));
+    Ok(both)
+}
+
+fn newest(both: Vec<(Layer, Vec<u8>)>) -> Option<Vec<u8>> {
+    both.into_iter().next().map(|(_, response)| response)
+}
+
 /// What a store has, if it is not at fault.
-fn either(loaded: Result<Option<Vec<u8>>, StoreError>, id: &Fingerprint) -> Option<Vec<u8>> {
+fn either(loaded: Loaded, id: &Fingerprint) -> Option<Vec<u8>> {
     loaded.unwrap_or_else(|error| {
         tracing::debug!(certificate = %id, %error, "one of two stores is at fault");
         None
@@ -97,9 +112,15 @@ impl<F: Store, B: Store> Store for Layered<F, B> {
         &'a self,
         id: &'a Fingerprint,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        Box::pin(async move { self.both(id).await.map(newest) })
+    }
+
+    fn load_each<'a>(&'a self, ids: &'a [Fingerprint]) -> BoxFuture<'a, Vec<Loaded>> {
         Box::pin(async move {
-            let mut both = self.both(id).await?.into_iter();
-            Ok(both.next().map(|(_, response)| response))
+            let (front, behind) =
+                tokio::join!(self.front.load_each(ids), self.behind.load_each(ids));
+            let both = front.into_iter().zip(behind).zip(ids);
+            both.map(|((front, behind), id)| newest_first(front, behind, id).map(newest)).collect()
         })
     }
 
@@ -258,6 +279,9 @@ mod tests {
             let layered = Layered::new(front.clone(), behind.clone());
             assert_eq!(layered.load(&id).await.unwrap().as_deref(), Some(new.der()));
             assert_eq!(layered.load_older(&id).await.unwrap().as_deref(), Some(old.der()));
+            let found = layered.load_each(&[Fingerprint::of(b"another"), id]).await;
+            let found: Vec<_> = found.into_iter().map(Result::unwrap).collect();
+            assert_eq!(found, [None, Some(new.der().to_vec())], "in the order of the question");
             // What does not verify is put aside where it was, and the other one remains.
             layered.set_aside(&id).await.unwrap();
             assert_eq!(layered.load(&id).await.unwrap().as_deref(), Some(old.der()));

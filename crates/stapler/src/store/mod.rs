@@ -12,6 +12,8 @@ mod memory;
 mod redis;
 
 use std::fmt;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use certstatus::VerifiedResponse;
@@ -54,6 +56,16 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         &'a self,
         id: &'a Fingerprint,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// The responses of these certificates: for each, in the same order, what [`load`](Self::load)
+    /// gives. By default they are loaded one by one, all at the same time; a store where the way there
+    /// costs more than what is brought back goes once. One that wraps another passes this on to it.
+    fn load_each<'a>(
+        &'a self,
+        ids: &'a [Fingerprint],
+    ) -> BoxFuture<'a, Vec<Result<Option<Vec<u8>>, StoreError>>> {
+        Box::pin(all(ids.iter().map(|id| self.load(id)).collect()))
+    }
 
     /// What else there is of that certificate, when what [`load`](Self::load) gave does not verify:
     /// for a store that keeps things in two places. By default there is nothing.
@@ -137,6 +149,23 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn changes(&self) -> Option<mpsc::Receiver<Fingerprint>> {
         None
     }
+}
+
+/// Waits for all of these, at the same time.
+async fn all<T>(mut futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let mut pending = false;
+        for (future, done) in futures.iter_mut().zip(&mut done).filter(|(_, d)| d.is_none()) {
+            match future.as_mut().poll(context) {
+                Poll::Ready(value) => *done = Some(value),
+                Poll::Pending => pending = true,
+            }
+        }
+        if pending { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    done.into_iter().flatten().collect()
 }
 
 /// Whether a lease was granted.

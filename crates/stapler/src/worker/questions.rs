@@ -93,6 +93,6 @@ impl Worker {
         let (shared, of) = (Arc::clone(&self.shared), Arc::clone(&entry));
         let handle =
             self.jobs.spawn(async move { Done::Asked(job::ask(&shared, &of, responder).await) });
-        self.running.insert(handle.id(), Job { entry, gate: Some(gate) });
+        self.running.insert(handle.id(), Job::Ask { entry, gate });
     }
 }

@@ -5,9 +5,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use certstatus::VerifiedResponse;
 use certstatus::time::unix;
 use certstatus_lab::{Fault, Lab, Leaf};
-use certstatus_stapler::{DiskStore, EventKind, Fingerprint, StapleState, Store, Target};
+use certstatus_stapler::{
+    BoxFuture, DiskStore, EventKind, Fingerprint, StapleState, Store, StoreError, Target,
+};
 use rustls_pki_types::CertificateDer;
 
 use crate::support::{DAY, Diary, HOUR, NOW, Net, add, seconds, strict_client, verify, verify_der};
@@ -119,6 +122,47 @@ async fn a_store_that_fails_is_reported_and_costs_nothing_else() {
     assert!(diary.names().contains(&"store failed"), "{:?}", diary.names());
 }
 
+/// A store with a defect.
+#[derive(Debug)]
+struct Defective;
+
+type Outcome<T> = Result<T, StoreError>;
+
+impl Store for Defective {
+    fn load<'a>(&'a self, _: &'a Fingerprint) -> BoxFuture<'a, Outcome<Option<Vec<u8>>>> {
+        panic!("a defect of the store, as it is meant to be");
+    }
+
+    fn save<'a>(
+        &'a self,
+        _: &'a Fingerprint,
+        _: &'a VerifiedResponse,
+    ) -> BoxFuture<'a, Outcome<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn remove<'a>(&'a self, _: &'a Fingerprint) -> BoxFuture<'a, Outcome<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// Of those that were to be loaded together none is forgotten.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_leaves_every_certificate_to_its_responder() {
+    let net = Net::new(4 * HOUR);
+    let stapler = net.stapler().store(Defective).start().unwrap();
+    let leaves = ["one.example", "two.example", "three.example"].map(|name| net.leaf(name));
+    for leaf in &leaves {
+        stapler.add(Target::from_chain(leaf.chain())).unwrap();
+    }
+    stapler.ready().await;
+    for leaf in &leaves {
+        let handle = stapler.handle(&Fingerprint::of(leaf.certificate())).unwrap();
+        assert_eq!(strict_client(&handle, leaf, net.now()), Some(true));
+    }
+    assert_eq!(net.asked(), leaves.len());
+}
+
 /// The variable that makes this test binary a writer: the directory with its work.
 const WRITER: &str = "CERTSTATUS_TEST_WRITER";
 
@@ -220,4 +264,29 @@ fn start_writer(work: &Path) -> std::process::Child {
     let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("writing")), "the writer did not begin");
     child
+}
+
+/// Who adds many keeps pace with the loads, and waits for nobody: not for those that were removed
+/// before their turn came, and not for a stapler that has ended.
+#[tokio::test(start_paused = true)]
+async fn those_who_add_many_keep_pace_and_never_wait_in_vain() {
+    let net = Net::new(4 * DAY);
+    let stapler = net.stapler().start().unwrap();
+    let chains: Vec<Vec<_>> =
+        (0..600).map(|number| net.leaf(&format!("{number}.example")).chain().to_vec()).collect();
+    let waiting = seconds(60);
+    for around in 0..2 {
+        // The runtime has one thread: nothing is loaded before the first wait.
+        let handles: Vec<_> =
+            chains.iter().map(|chain| stapler.add(Target::from_chain(chain)).unwrap()).collect();
+        assert!(handles.iter().all(|handle| handle.snapshot().issuer.is_none()));
+        if around == 0 {
+            handles.iter().for_each(|handle| assert!(stapler.remove(&handle.certificate())));
+        }
+        tokio::time::timeout(waiting, stapler.keep_pace()).await.unwrap();
+        let left = handles.iter().filter(|handle| handle.snapshot().issuer.is_none()).count();
+        assert!(around == 0 || left <= 256, "{left} wait");
+    }
+    stapler.shut_down().await;
+    tokio::time::timeout(waiting, stapler.keep_pace()).await.unwrap();
 }
