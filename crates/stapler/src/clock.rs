@@ -78,20 +78,25 @@ mod tests {
     use super::*;
 
     /// Through the end of a second, where the two clocks part: never earlier than the exact one, and
-    /// never later.
+    /// never later. A machine that stands still for long in that moment gets another second.
     #[test]
     fn the_system_clock_is_exact_to_the_second() {
-        let begun = std::time::Instant::now();
-        let mut seconds = 0;
-        let mut last = UnixTime::now();
-        while seconds < 1 || begun.elapsed() < Duration::from_millis(200) {
-            let before = UnixTime::now();
-            let told = SystemClock.now();
-            let after = UnixTime::now();
-            assert!(before <= told && told <= after, "{before:?} {told:?} {after:?}");
-            seconds += u32::from(after > last);
-            last = after;
-            assert!(begun.elapsed() < Duration::from_secs(30), "a second ends");
+        let attempts: Vec<_> = (0..5).map_while(|_| through_a_second().err()).collect();
+        assert!(attempts.len() < 5, "{attempts:?}");
+    }
+
+    fn through_a_second() -> Result<(), String> {
+        let begun = UnixTime::now();
+        let mut past_it = None::<std::time::Instant>;
+        while past_it.is_none_or(|end| end.elapsed() < Duration::from_millis(60)) {
+            let (before, told, after) = (UnixTime::now(), SystemClock.now(), UnixTime::now());
+            if told < before || after < told {
+                return Err(format!("{told:?} is not between {before:?} and {after:?}"));
+            }
+            if after > begun {
+                past_it.get_or_insert_with(std::time::Instant::now);
+            }
         }
+        Ok(())
     }
 }
