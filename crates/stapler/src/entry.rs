@@ -57,6 +57,9 @@ pub(crate) struct State {
     /// Until when this member holds the lease of the certificate, as far as it knows; `None` when it
     /// holds none.
     pub(crate) leased_until: Option<UnixTime>,
+    /// Since when others were asking whenever this member would have; `None` when it was not kept
+    /// waiting, or has a new staple since.
+    pub(crate) left_since: Option<UnixTime>,
     /// The entity tag of what is in the slot.
     pub(crate) etag: Option<Box<str>>,
     /// A verified response whose time is still to come.
@@ -191,6 +194,7 @@ impl Entry {
                 wake: None,
                 fresh_until: None,
                 leased_until: None,
+                left_since: None,
                 etag: None,
                 upcoming: None,
                 error: None,

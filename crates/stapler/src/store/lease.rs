@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 
-use crate::schedule::spread;
+use crate::schedule::{FIRST_BACKOFF, spread};
 
 /// For how long a lease is taken: longer than asking one responder takes. It is also what the death
 /// of a member costs the others.
@@ -26,15 +26,34 @@ pub fn look_again(left: Duration, seed: u64) -> Duration {
     soon.mul_f64(jitter).max(Duration::from_secs(1))
 }
 
-/// For how long a lease lasts on whose holder has failed at `now` and asks again at `next`: until just
-/// after that, since the others need not fail as well.
+/// How long a member that has failed lets others go first: they look for the end of a lease more
+/// often than that. It adds this to [`look_again`], and [`pause_of_others`] takes it off.
+pub const COURTESY: Duration = Duration::from_secs(8);
+
+/// For how long a lease lasts on whose holder has failed at `now` and asks again at `next`: until
+/// shortly before that.
+///
+/// Until then the others need not fail as well. Then it is another's turn, since what failed may be
+/// the member and not the responder: its network, or its clock. If no other is due, the one that has
+/// failed asks again.
 pub fn pause_of_others(next: UnixTime, now: UnixTime) -> Duration {
-    Duration::from_secs(next.as_secs().saturating_sub(now.as_secs()).saturating_add(1))
+    let pause = next.as_secs().saturating_sub(now.as_secs());
+    Duration::from_secs(pause - COURTESY.as_secs().min(pause / 2))
+}
+
+/// The failures in a row that a member goes by when it has failed `own` times, and before the last of
+/// them had been kept waiting for `waited` by others that failed: as many as if one member had failed
+/// all the while. So a fleet asks a responder that fails no more often than one member does.
+pub fn failures_of_fleet(own: u32, waited: Duration) -> u32 {
+    // The pauses double: after so many of them, 30 s × (2^n - 1) have passed.
+    let pauses = waited.as_secs() / FIRST_BACKOFF.as_secs() + 1;
+    own.max(pauses.ilog2().saturating_add(1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use certstatus::time::unix;
 
     #[test]
     fn the_end_of_a_lease_is_noticed_soon_after_and_looking_is_cheap() {
@@ -50,6 +69,38 @@ mod tests {
                 assert!(looks <= 40, "{looks} looks at a lease of {lease} s");
             }
         }
+    }
+
+    #[test]
+    fn the_others_find_the_lease_of_one_that_has_failed_before_it_asks_again() {
+        let now = unix(1_800_000_000);
+        for seed in 0..200 {
+            for pause in [22, 30, 60, 500, 3600] {
+                let lease = pause_of_others(unix(now.as_secs() + pause), now).as_secs_f64();
+                let mut at = 0.0;
+                while at < lease {
+                    at += look_again(Duration::from_secs_f64(lease - at), seed).as_secs_f64();
+                }
+                assert!(at < pause as f64, "{pause} s: found at {at}");
+            }
+        }
+        for (pause, lease) in [(0, 0), (2, 1), (10, 5), (30, 22)] {
+            let next = unix(now.as_secs() + pause);
+            assert_eq!(pause_of_others(next, now), Duration::from_secs(lease));
+        }
+    }
+
+    #[test]
+    fn a_fleet_that_takes_turns_at_failing_asks_as_often_as_one_member() {
+        let (mut waited, mut failures) = (0, 0);
+        for nth in 1..=8 {
+            // Another one each time, that has never failed before.
+            failures = failures_of_fleet(1, Duration::from_secs(waited));
+            assert_eq!(failures, nth);
+            waited += FIRST_BACKOFF.as_secs() << (failures - 1);
+        }
+        assert_eq!(failures_of_fleet(20, Duration::from_secs(waited)), 20);
+        assert!(failures_of_fleet(1, Duration::MAX) > failures);
     }
 
     #[test]

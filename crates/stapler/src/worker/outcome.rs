@@ -11,7 +11,7 @@ use crate::clock::later;
 use crate::entry::{Entry, Offered, Phase};
 use crate::event::EventKind;
 use crate::job::Asked;
-use crate::store::pause_of_others;
+use crate::store::{COURTESY, pause_of_others};
 
 impl Worker {
     /// The store was looked into.
@@ -56,7 +56,9 @@ impl Worker {
             Asked::LeftToOthers(retry) => {
                 let mut state = entry.state();
                 state.phase = Phase::Idle;
-                state.next = later(now, retry.max(Duration::from_secs(1)));
+                state.left_since.get_or_insert(now);
+                let courtesy = if state.failures > 0 { COURTESY } else { Duration::ZERO };
+                state.next = later(now, retry.max(Duration::from_secs(1)) + courtesy);
                 drop(state);
                 self.watch(entry, now);
                 return;
@@ -103,12 +105,13 @@ impl Worker {
         let mut state = entry.state();
         (state.etag, state.fresh_until, state.alarmed) = (None, None, false);
         (state.attempted, state.failures, state.error) = (None, 0, None);
+        state.left_since = None;
     }
 
     fn succeeded(&mut self, entry: &Arc<Entry>, now: UnixTime) {
         let mut state = entry.state();
         state.attempted = Some(now);
-        (state.failures, state.error) = (0, None);
+        (state.failures, state.error, state.left_since) = (0, None, None);
     }
 
     /// Goes on to the next responder of the certificate, if there is one; what the one before it did
@@ -162,7 +165,8 @@ impl Worker {
         }
     }
 
-    /// Keeps the lease until the next attempt: the others need not fail as well.
+    /// Keeps the lease until shortly before the next attempt: the others need not fail as well, and
+    /// then it is their turn.
     fn hold_lease(&mut self, entry: &Arc<Entry>, next: UnixTime, now: UnixTime) {
         if self.shared.store.is_shared() {
             let pause = pause_of_others(next, now);

@@ -13,6 +13,7 @@ use crate::event::EventKind;
 use crate::job;
 use crate::schedule::{Facts, next_attempt};
 use crate::snapshot::risk_begins;
+use crate::store::failures_of_fleet;
 
 impl Worker {
     /// Plans the next attempt.
@@ -31,11 +32,18 @@ impl Worker {
         let holds = |s: &&Arc<VerifiedResponse>| s.is_current(now) && now < s.expires();
         let mut state = entry.state();
         let newest = state.upcoming.as_ref().or(statement.as_ref());
+        let waited = state.left_since.zip(state.attempted).map_or(Duration::ZERO, |(since, at)| {
+            Duration::from_secs(at.as_secs().saturating_sub(since.as_secs()))
+        });
+        let failures = match state.failures {
+            0 => 0,
+            own => failures_of_fleet(own, waited),
+        };
         let facts = Facts {
             now,
             life: newest.filter(holds).map(|response| life(response)),
             attempted: state.attempted,
-            failures: state.failures,
+            failures,
             fresh_until: state.fresh_until,
             retry_after,
             seed: entry.seed,

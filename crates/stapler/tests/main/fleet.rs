@@ -6,12 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use certstatus::VerifiedResponse;
+use certstatus::time::unix;
 use certstatus_lab::{Fault, Leaf};
-use certstatus_stapler::store::Lease;
+use certstatus_stapler::fetch::{Answer, HttpError, Question, Transport};
+use certstatus_stapler::store::{Lease, look_again};
 use certstatus_stapler::{
-    BoxFuture, Fingerprint, StapleHandle, Stapler, Store, StoreError, Target,
+    BoxFuture, Clock, Fingerprint, StapleHandle, Stapler, StaplerBuilder, Store, StoreError,
+    Target, TokioClock,
 };
 use metrics_util::debugging::DebuggingRecorder;
+use rustls_pki_types::UnixTime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -91,7 +95,7 @@ impl Store for Member {
         let now = Instant::now();
         self.on(|common| match common.leases.get(id) {
             Some((holder, until)) if *holder != self.number && *until > now => {
-                Lease::Held { retry: *until - now }
+                Lease::Held { retry: look_again(*until - now, self.number as u64) }
             }
             _ => {
                 common.leases.insert(*id, (self.number, now + ttl));
@@ -137,12 +141,21 @@ struct Fleet {
 
 impl Fleet {
     fn start(net: Net, notices: bool) -> Self {
+        Self::start_with(net, notices, |_, stapler| stapler)
+    }
+
+    /// Members that differ, each by its number.
+    fn start_with(
+        net: Net,
+        notices: bool,
+        set_up: impl Fn(usize, StaplerBuilder) -> StaplerBuilder,
+    ) -> Self {
         let leaf = net.leaf("www.example.org");
         let (common, away) = (Arc::default(), Arc::default());
         let join = |number| {
             let (common, away) = (Arc::clone(&common), Arc::clone(&away));
             let store = Member { number, common, away, notices };
-            let stapler = net.stapler().store(store).start().unwrap();
+            let stapler = set_up(number, net.stapler()).store(store).start().unwrap();
             let handle = stapler.add(Target::from_chain(leaf.chain())).unwrap();
             (stapler, handle)
         };
@@ -212,6 +225,75 @@ async fn a_failure_of_one_is_a_pause_for_all() {
     fleet.net.set_fault(None);
     tokio::time::sleep(seconds(HOUR)).await;
     assert_eq!(fleet.stapling(), 5);
+}
+
+/// A network that does not lead to the responder.
+#[derive(Debug)]
+struct Astray;
+
+impl Transport for Astray {
+    fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, HttpError>> {
+        let (url, reason) = (question.responder.to_owned(), "no route to host".into());
+        Box::pin(std::future::ready(Err(HttpError::Broken { url, reason })))
+    }
+
+    fn certificates<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, HttpError>> {
+        let (url, reason) = (url.to_owned(), "no route to host".into());
+        Box::pin(std::future::ready(Err(HttpError::Broken { url, reason })))
+    }
+}
+
+/// Who fails has its pause, and then leaves the next attempt to another.
+#[tokio::test(start_paused = true)]
+async fn members_that_cannot_reach_the_responder_do_not_keep_the_others_from_it() {
+    // The one that can is the last to start.
+    let fleet = Fleet::start_with(Net::new(4 * HOUR), true, |number, stapler| match number {
+        4 => stapler,
+        _ => stapler.transport(Astray),
+    });
+    // Four fail in their turn, with pauses that double as if one had failed four times.
+    tokio::time::sleep(seconds(30 + 60 + 120 + 240)).await;
+    assert_eq!((fleet.stapling(), fleet.net.asked()), (5, 1));
+    for _ in 0..2 * 48 {
+        tokio::time::sleep(seconds(HOUR / 2)).await;
+        assert_eq!(fleet.stapling(), 5);
+    }
+    let asked = fleet.net.asked();
+    assert!((2 * 24 * 60 / 125..=2 + 2 * 24 * 60 / 90).contains(&asked), "{asked} in two days");
+}
+
+/// A clock that is so many seconds off.
+#[derive(Clone, Copy, Debug)]
+struct Off(TokioClock, i64);
+
+impl Clock for Off {
+    fn now(&self) -> UnixTime {
+        unix(self.0.now().as_secs().saturating_add_signed(self.1))
+    }
+}
+
+/// Clocks within the tolerance, and beyond it both ways: 300 s.
+#[tokio::test(start_paused = true)]
+async fn clocks_that_disagree_make_nobody_staple_what_is_refused_and_leave_nobody_without() {
+    let net = Net::new(4 * HOUR);
+    let clock = net.clock;
+    let off = [-600, -290, -3, 290, 600];
+    let fleet =
+        Fleet::start_with(net, true, |number, stapler| stapler.clock(Off(clock, off[number])));
+    // The slowest trusts nothing before 300 s have passed, and holds it for as long again.
+    for passed in 0..2 * 60 {
+        let stapling = fleet.stapling();
+        assert!(stapling >= if passed < 6 { 0 } else { 4 }, "{stapling} in minute {passed}");
+        assert!(stapling == 5 || passed < 16, "{stapling} in minute {passed}");
+        tokio::time::sleep(seconds(60)).await;
+    }
+    let before = fleet.net.asked();
+    for _ in 0..24 * 12 {
+        tokio::time::sleep(seconds(300)).await;
+        assert_eq!(fleet.stapling(), 5);
+    }
+    let asked = fleet.net.asked() - before;
+    assert!((24 * 60 / 113..=24).contains(&asked), "{asked} requests in a day");
 }
 
 /// Without the common store each member is on its own, and none is without a staple.
