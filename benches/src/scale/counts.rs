@@ -13,6 +13,9 @@ pub(crate) struct Counts {
     pub(crate) before_first: u64,
     /// ... and after.
     pub(crate) missing: u64,
+    /// Seconds in which a member stapled what its clients refuse, summed over staples; they are among
+    /// the missing ones.
+    pub(crate) refused: u64,
     /// Seconds that members were there, summed over staples.
     pub(crate) served: u64,
     /// Times that a member took over what another had fetched.
@@ -29,6 +32,7 @@ impl Counts {
             requests: vec![0; seconds as usize],
             before_first: 0,
             missing: 0,
+            refused: 0,
             served: 0,
             taken_over: 0,
             left_to_others: 0,

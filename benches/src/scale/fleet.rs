@@ -2,53 +2,29 @@
 //! state in the place of tasks and sockets.
 //!
 //! What decides is the stapler's code: [`next_attempt`] plans, [`Gate`] says who may ask when,
-//! [`LEASE`], [`look_again`] and [`pause_of_others`] are what a lease means. What is here is what the stapler's
-//! worker does around them, in the worker's order: look into the store, take the lease, ask, tell.
+//! [`LEASE`], [`look_again`], [`pause_of_others`], [`COURTESY`] and [`failures_of_fleet`] are what a lease
+//! means. What is here is what the stapler's worker does around them, in the worker's order: look into
+//! the store, take the lease, ask, tell.
 //!
-//! A staple is one certificate on one member: twenty-eight bytes and a timer. Seconds stand in a
+//! A [`Staple`] is one certificate on one member: some bytes and a timer. Seconds stand in a
 //! [`Wheel`]; what happens between them, which is little at a time, in a heap of milliseconds.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use certstatus::Freshness;
 use certstatus::time::unix;
 use certstatus_stapler::gate::{Admission, Ended, Gate, ResponderLimits};
 use certstatus_stapler::schedule::{Facts, Life, next_attempt};
-use certstatus_stapler::store::{LEASE, look_again, pause_of_others};
+use certstatus_stapler::store::{COURTESY, LEASE, failures_of_fleet, look_again, pause_of_others};
 use rustls_pki_types::UnixTime;
 use tokio::time::Instant;
 
 use super::counts::Counts;
 use super::model::{EPOCH, Model};
+use super::staple::{NEVER, Now, Phase, Staple};
 use super::wheel::Wheel;
-
-/// What a staple's record says for "never".
-const NEVER: u32 = u32::MAX;
-
-/// One certificate on one member.
-#[derive(Clone, Copy)]
-struct Staple {
-    /// `thisUpdate` of the response that is there; `NEVER` when none is.
-    this_update: u32,
-    /// Since when there is none, or when the one that is there ends.
-    until: u32,
-    attempted: u32,
-    next: u32,
-    failures: u16,
-    phase: Phase,
-    /// Whether there ever was one.
-    had_one: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Its member is not started yet.
-    Absent,
-    Idle,
-    Waiting,
-    Asking,
-}
 
 /// What the shared store has of a certificate.
 #[derive(Clone, Copy)]
@@ -59,10 +35,16 @@ struct Stored {
     held_until: u64,
 }
 
+impl Stored {
+    const NOTHING: Self = Self { this_update: NEVER, holder: NEVER, held_until: 0 };
+}
+
 struct Member {
     gate: Gate<u32>,
     /// Restarts so far: another seed after each.
     life: u16,
+    /// How many seconds its clock is ahead.
+    ahead: i32,
     /// When the gate is looked at again, in milliseconds.
     wake: u64,
 }
@@ -74,6 +56,8 @@ enum Happening {
     Gate { member: u32 },
     /// A request of a member in that life of its comes to its end.
     Answer { staple: u32, life: u16, answered: bool },
+    /// The time of a response has come for a member whose clock is behind.
+    Begin { staple: u32, life: u16, this_update: u32 },
     /// A staple is due earlier than its timer says.
     Due { staple: u32 },
     /// A member starts, or starts anew.
@@ -104,21 +88,14 @@ pub(crate) fn simulate(model: &Model) -> Counts {
 
 impl Fleet {
     fn new(model: Model) -> Self {
-        let none = Staple {
-            this_update: NEVER,
-            until: 0,
-            attempted: NEVER,
-            next: 0,
-            failures: 0,
-            phase: Phase::Absent,
-            had_one: false,
+        let member = |number: u64| {
+            let ahead = model.clocks.ahead(share(mix(number)), share(mix(!number)));
+            Member { gate: Gate::new(ResponderLimits::default()), life: 0, ahead, wake: 0 }
         };
-        let nothing = Stored { this_update: NEVER, holder: NEVER, held_until: 0 };
-        let member = || Member { gate: Gate::new(ResponderLimits::default()), life: 0, wake: 0 };
         let mut fleet = Self {
-            staples: vec![none; model.staples() as usize],
-            stored: vec![nothing; model.certificates as usize],
-            members: (0..model.members).map(|_| member()).collect(),
+            staples: vec![Staple::ABSENT; model.staples() as usize],
+            stored: vec![Stored::NOTHING; model.certificates as usize],
+            members: (0..model.members.into()).map(member).collect(),
             wheel: Wheel::new(model.duration, model.staples()),
             soon: BinaryHeap::new(),
             counts: Counts::new(model.duration),
@@ -136,6 +113,9 @@ impl Fleet {
     /// One second passes.
     fn pass(&mut self, second: u32) {
         let begin = u64::from(second) * 1000;
+        if second == self.model.store_lost.start {
+            self.stored.fill(Stored::NOTHING);
+        }
         while let Some(staple) = self.wheel.take(second) {
             self.counts.events += 1;
             self.timer(staple, second);
@@ -169,6 +149,11 @@ impl Fleet {
             Happening::Answer { staple, life, answered } => {
                 self.answer(staple, life, answered, now);
             }
+            Happening::Begin { staple, life, this_update } => {
+                if self.members[self.member_of(staple) as usize].life == life {
+                    self.tell(staple, this_update, now);
+                }
+            }
             Happening::Due { staple } => {
                 let Staple { phase, next, .. } = self.staples[staple as usize];
                 if phase == Phase::Idle && next <= seconds(now) {
@@ -192,15 +177,16 @@ impl Fleet {
         }
         for nth in 0..self.model.certificates_of_member() {
             let staple = self.staple_of(member, nth);
-            let mut kept = self.staples[staple as usize];
-            self.settle(&mut kept, now);
+            let at = self.at(staple, now);
+            let kept = &mut self.staples[staple as usize];
+            kept.settle(at, &mut self.counts);
             if first {
                 kept.until = seconds(now);
-            } else if !keeps_disk && kept.this_update != NEVER {
-                (kept.this_update, kept.until) = (NEVER, seconds(now));
+            } else if !keeps_disk {
+                kept.lose(at);
             }
-            (kept.attempted, kept.failures, kept.phase) = (NEVER, 0, Phase::Idle);
-            self.staples[staple as usize] = kept;
+            (kept.attempted, kept.failures, kept.left_since) = (NEVER, 0, NEVER);
+            kept.phase = Phase::Idle;
             self.take_over(staple, now);
             self.plan(staple, now);
         }
@@ -210,13 +196,14 @@ impl Fleet {
 
     /// Has the responder asked when the member's gate is open.
     fn queue_up(&mut self, staple: u32, now: u64) {
+        let at = self.at(staple, now);
         let record = &mut self.staples[staple as usize];
         record.phase = Phase::Waiting;
-        let expires =
-            (record.this_update != NEVER && record.until > seconds(now)).then_some(record.until);
-        let left = Duration::from_secs(expires.map_or(0, |until| u64::from(until - seconds(now))));
+        let expires = record.holds(at).then(|| i64::from(record.until));
+        let left = expires.map_or(0, |until| until - at.local()).unsigned_abs();
+        let (expires, left) = (expires.map(point), Duration::from_secs(left));
         let member = self.member_of(staple);
-        self.members[member as usize].gate.wait(staple, false, expires.map(point), left);
+        self.members[member as usize].gate.wait(staple, false, expires, left);
         self.open_gate(member, now);
     }
 
@@ -250,7 +237,7 @@ impl Fleet {
 
     /// Asks, if there is nothing to take over and nobody else is asking.
     fn ask(&mut self, staple: u32, member: u32, now: u64) {
-        if self.model.lease {
+        if self.shares(now) {
             if self.take_over(staple, now) {
                 return self.not_asked(staple, member, now);
             }
@@ -259,9 +246,12 @@ impl Fleet {
             let lease = &mut self.stored[certificate as usize];
             if lease.held_until > now && lease.holder != staple {
                 let left = Duration::from_millis(lease.held_until - now);
-                let pause = look_again(left, seed).as_secs().max(1) as u32;
+                let record = &mut self.staples[staple as usize];
+                let courtesy = if record.failures > 0 { COURTESY } else { Duration::ZERO };
+                let pause = look_again(left, seed).max(Duration::from_secs(1)) + courtesy;
                 self.counts.left_to_others += 1;
-                self.staples[staple as usize].next = seconds(now) + pause;
+                record.left_since = record.left_since.min(seconds(now));
+                record.next = seconds(now) + pause.as_secs() as u32;
                 return self.not_asked(staple, member, now);
             }
             (lease.holder, lease.held_until) = (staple, now + LEASE.as_millis() as u64);
@@ -298,33 +288,52 @@ impl Fleet {
         let (instant, seed) = (self.instant(now), self.seed(staple));
         let ended = if answered { Ended::Answered } else { Ended::Outage(Duration::ZERO) };
         self.members[member as usize].gate.end(instant, ended, seed);
-        self.staples[staple as usize].phase = Phase::Idle;
+        let at = self.at(staple, now);
+        // What is signed now is from the future by a clock that is far behind, and not trusted.
+        let served = answered && is_trusted(seconds(now), at);
         let record = &mut self.staples[staple as usize];
+        record.phase = Phase::Idle;
         record.attempted = seconds(now);
-        record.failures = if answered { 0 } else { record.failures.saturating_add(1) };
-        if answered {
-            self.put(staple, seconds(now), now);
+        record.failures = if served { 0 } else { record.failures.saturating_add(1) };
+        if served {
+            record.put(seconds(now), self.model.life, at, &mut self.counts);
+            record.left_since = NEVER;
         }
         self.plan(staple, now);
-        if self.model.lease {
-            self.tell(staple, answered, now);
+        self.end_lease(staple, served, now);
+        if served && at.ahead < 0 {
+            let begins = now + u64::from(at.ahead.unsigned_abs()) * 1000;
+            let begin = Happening::Begin { staple, life, this_update: seconds(now) };
+            self.soon.push(Reverse((begins, begin)));
+        } else if served {
+            self.tell(staple, seconds(now), now);
         }
         self.open_gate(member, now);
     }
 
-    /// What the holder of a lease does with it, and what the others learn.
-    fn tell(&mut self, staple: u32, answered: bool, now: u64) {
-        let certificate = self.certificate_of(staple);
-        let next = self.staples[staple as usize].next;
-        let stored = &mut self.stored[certificate as usize];
-        if !answered {
-            if stored.holder == staple {
-                let pause = pause_of_others(point(next), point(seconds(now)));
-                stored.held_until = now + pause.as_millis() as u64;
-            }
+    /// What the holder of a lease does with it when it has asked.
+    fn end_lease(&mut self, staple: u32, served: bool, now: u64) {
+        let certificate = self.certificate_of(staple) as usize;
+        if !self.shares(now) || self.stored[certificate].holder != staple {
             return;
         }
-        *stored = Stored { this_update: seconds(now), holder: NEVER, held_until: 0 };
+        let lease = &mut self.stored[certificate];
+        if served {
+            (lease.holder, lease.held_until) = (NEVER, 0);
+        } else {
+            let next = self.staples[staple as usize].next;
+            let pause = pause_of_others(point(next.into()), point(seconds(now).into()));
+            lease.held_until = now + pause.as_millis() as u64;
+        }
+    }
+
+    /// A member saves what it staples, and the others learn of it.
+    fn tell(&mut self, staple: u32, this_update: u32, now: u64) {
+        if !self.shares(now) {
+            return;
+        }
+        let certificate = self.certificate_of(staple);
+        self.stored[certificate as usize].this_update = this_update;
         let first = certificate * self.model.group;
         for other in first..first + self.model.group {
             let told = other != staple && self.roll() >= self.model.lost_notices;
@@ -339,43 +348,22 @@ impl Fleet {
 
     /// Takes over what the shared store has, if that is newer.
     fn take_over(&mut self, staple: u32, now: u64) -> bool {
+        if !self.shares(now) {
+            return false;
+        }
         let stored = self.stored[self.certificate_of(staple) as usize].this_update;
-        let current = self.staples[staple as usize].this_update;
-        let holds = stored != NEVER && stored + self.model.life > seconds(now);
-        if !holds || current != NEVER && stored <= current {
+        let at = self.at(staple, now);
+        let record = &mut self.staples[staple as usize];
+        let holds = stored != NEVER && i64::from(stored + self.model.life) > at.local();
+        let newer = record.this_update == NEVER || stored > record.this_update;
+        if !holds || !newer || !is_trusted(stored, at) {
             return false;
         }
         self.counts.taken_over += 1;
-        self.put(staple, stored, now);
-        let record = &mut self.staples[staple as usize];
-        (record.attempted, record.failures) = (NEVER, 0);
+        record.put(stored, self.model.life, at, &mut self.counts);
+        (record.attempted, record.failures, record.left_since) = (NEVER, 0, NEVER);
         self.staples[staple as usize].next = self.next(staple, now);
         true
-    }
-
-    /// Puts a response into a staple's place.
-    fn put(&mut self, staple: u32, this_update: u32, now: u64) {
-        let mut record = self.staples[staple as usize];
-        self.settle(&mut record, now);
-        if record.this_update == NEVER || record.until < seconds(now) {
-            let bare = u64::from(seconds(now) - record.until);
-            let missing = match record.had_one {
-                true => &mut self.counts.missing,
-                false => &mut self.counts.before_first,
-            };
-            *missing += bare;
-        }
-        record.this_update = this_update;
-        record.until = this_update + self.model.life;
-        record.had_one = true;
-        self.staples[staple as usize] = record;
-    }
-
-    /// A staple that has expired is none any more.
-    fn settle(&self, record: &mut Staple, now: u64) {
-        if record.this_update != NEVER && record.until <= seconds(now) {
-            record.this_update = NEVER;
-        }
     }
 
     fn plan(&mut self, staple: u32, now: u64) {
@@ -384,21 +372,33 @@ impl Fleet {
     }
 
     fn next(&self, staple: u32, now: u64) -> u32 {
-        let record = self.staples[staple as usize];
-        let holds = record.this_update != NEVER && record.until > seconds(now);
-        let life = holds
-            .then(|| Life { this_update: point(record.this_update), expires: point(record.until) });
+        let (record, at) = (self.staples[staple as usize], self.at(staple, now));
+        // The schedule is the member's, and goes by its clock.
+        let local = |second: u32| point(i64::from(second) + i64::from(at.ahead));
+        let life = record.holds(at).then(|| Life {
+            this_update: point(record.this_update.into()),
+            expires: point(record.until.into()),
+        });
+        let waited = match (record.left_since, record.attempted) {
+            (NEVER, _) | (_, NEVER) => 0,
+            (since, attempted) => attempted.saturating_sub(since),
+        };
+        let failures = match u32::from(record.failures) {
+            0 => 0,
+            own => failures_of_fleet(own, Duration::from_secs(waited.into())),
+        };
         let next = next_attempt(&Facts {
-            now: point(seconds(now)),
+            now: local(seconds(now)),
             life,
-            attempted: (record.attempted != NEVER).then(|| point(record.attempted)),
-            failures: u32::from(record.failures),
+            attempted: (record.attempted != NEVER).then(|| local(record.attempted)),
+            failures,
             fresh_until: None,
             retry_after: None,
             seed: self.seed(staple),
             fleet_seed: self.model.lease.then(|| mix(u64::from(self.certificate_of(staple)))),
         });
-        u32::try_from(next.as_secs() - EPOCH).unwrap_or(NEVER - 1)
+        let next = next.as_secs().saturating_add_signed(-i64::from(at.ahead));
+        u32::try_from(next.saturating_sub(EPOCH)).unwrap_or(NEVER - 1)
     }
 
     /// Has the staple's time come when it is due. A timer that goes off before that is set again then.
@@ -419,17 +419,20 @@ impl Fleet {
     fn end(mut self) -> Counts {
         let now = u64::from(self.model.duration) * 1000;
         for staple in 0..self.model.staples() {
-            let mut record = self.staples[staple as usize];
-            self.settle(&mut record, now);
-            if record.phase != Phase::Absent && record.this_update == NEVER {
-                let bare = u64::from(self.model.duration - record.until);
-                match record.had_one {
-                    true => self.counts.missing += bare,
-                    false => self.counts.before_first += bare,
-                }
-            }
+            let at = self.at(staple, now);
+            self.staples[staple as usize].end(at, &mut self.counts);
         }
         self.counts
+    }
+
+    /// Whether members have a store in common now.
+    fn shares(&self, now: u64) -> bool {
+        self.model.lease && !self.model.store_lost.contains(&seconds(now))
+    }
+
+    fn at(&self, staple: u32, now: u64) -> Now {
+        let ahead = self.members[self.member_of(staple) as usize].ahead;
+        Now { second: seconds(now), ahead }
     }
 
     fn certificate_of(&self, staple: u32) -> u32 {
@@ -460,16 +463,26 @@ impl Fleet {
     /// A number from 0 to 1, the same ones in every run.
     fn roll(&mut self) -> f64 {
         self.dice = self.dice.wrapping_add(1);
-        (mix(self.dice) >> 11) as f64 / (1u64 << 53) as f64
+        share(mix(self.dice))
     }
+}
+
+/// Whether a verifier with that clock takes the response for one of its time.
+fn is_trusted(this_update: u32, at: Now) -> bool {
+    i64::from(this_update) <= at.local() + Freshness::default().skew.as_secs() as i64
+}
+
+/// A number from 0 to 1.
+fn share(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 
 fn seconds(milliseconds: u64) -> u32 {
     (milliseconds / 1000) as u32
 }
 
-fn point(second: u32) -> UnixTime {
-    unix(EPOCH + u64::from(second))
+fn point(second: i64) -> UnixTime {
+    unix(EPOCH.saturating_add_signed(second))
 }
 
 /// SplitMix64.

@@ -8,6 +8,7 @@ mod fleet;
 mod model;
 mod page;
 mod plot;
+mod staple;
 mod wheel;
 
 use std::path::PathBuf;
@@ -26,27 +27,36 @@ pub(crate) struct Run {
     pub(crate) counts: Counts,
 }
 
-/// Simulates the fleet with and without leases, and prints the table; writes it to `docs/` when the
-/// figures are meant.
+/// What is simulated with one fault of the fleet's own each: so much smaller than the fleet itself.
+const TENTH: u32 = 10;
+
+/// Simulates the fleet with and without leases, and with faults of its own; prints the tables, and
+/// writes them to `docs/` when the figures are meant.
 pub(crate) fn run(effort: Effort) {
-    let share = if effort.is_smoke() { SMOKE } else { 1 };
+    let (share, of_faults) = if effort.is_smoke() { (SMOKE, SMOKE) } else { (1, TENTH) };
     let begun = Instant::now();
-    let [without, with] = both(share);
+    let [without, with] = simulated([false, true].map(|lease| Model::full(lease).one_in(share)));
     println!("{}", page::table(&without, &with));
-    let events = without.counts.events + with.counts.events;
+    let faults = simulated(faults().map(|model| model.one_in(of_faults)));
+    println!("{}", page::faults(&faults));
+    let events: u64 = [&without, &with].into_iter().chain(&faults).map(|r| r.counts.events).sum();
     println!("{events} events in {:.0} s\n", begun.elapsed().as_secs_f64());
     if !effort.is_smoke() {
         let docs = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs"));
-        page::write(&docs, &without, &with).expect("docs/ can be written");
+        page::write(&docs, &without, &with, &faults).expect("docs/ can be written");
         println!("docs/scale.md is written.");
     }
 }
 
-/// The two fleets, at one in `share` of their size, each in a thread of its own.
-fn both(share: u32) -> [Run; 2] {
+/// The fleet with the lease: without any fault of its own, with its store lost, with its clocks apart.
+fn faults() -> [Model; 3] {
+    [Model::full(true), Model::without_its_store(), Model::with_clocks_apart()]
+}
+
+/// Simulates fleets, each in a thread of its own.
+fn simulated<const N: usize>(models: [Model; N]) -> [Run; N] {
     std::thread::scope(|scope| {
-        let runs = [false, true].map(|lease| {
-            let model = Model::full(lease).one_in(share);
+        let runs = models.map(|model| {
             scope.spawn(move || {
                 let counts = fleet::simulate(&model);
                 Run { model, counts }

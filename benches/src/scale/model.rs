@@ -11,7 +11,7 @@ pub(crate) const HOUR: u32 = 3600;
 pub(crate) const EPOCH: u64 = 1_800_000_000;
 
 /// A fleet, its responder, and what happens to them. Times are seconds of the simulation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Model {
     /// Certificates in all.
     pub(crate) certificates: u32,
@@ -42,6 +42,32 @@ pub(crate) struct Model {
     pub(crate) replaced: f64,
     /// The share of notices that are lost on their way to a member.
     pub(crate) lost_notices: f64,
+    /// When the shared store is away. It has nothing in it when it is back.
+    pub(crate) store_lost: Range<u32>,
+    /// How the members' clocks go. The responder's and the clients' are right.
+    pub(crate) clocks: Clocks,
+}
+
+/// How far clocks are off, in seconds, evenly spread both ways.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Clocks {
+    /// Most members, at most.
+    pub(crate) off: u32,
+    /// The share of members that are worse.
+    pub(crate) wrong: f64,
+    /// Those, at most.
+    pub(crate) wrong_by: u32,
+}
+
+impl Clocks {
+    const RIGHT: Self = Self { off: 0, wrong: 0.0, wrong_by: 0 };
+
+    /// How far one is ahead that stands at `place` among all, from 0 to 1, and among its like at
+    /// `within`.
+    pub(crate) fn ahead(&self, place: f64, within: f64) -> i32 {
+        let most = if place < self.wrong { self.wrong_by } else { self.off };
+        ((2.0 * within - 1.0) * f64::from(most)).round() as i32
+    }
 }
 
 impl Model {
@@ -62,7 +88,24 @@ impl Model {
             restart: 7 * DAY,
             replaced: 0.1,
             lost_notices: 0.01,
+            store_lost: 0..0,
+            clocks: Clocks::RIGHT,
         }
+    }
+
+    /// The fleet with the lease whose store is lost for six hours: three of the outage, and those in
+    /// which the responder is back.
+    pub(crate) fn without_its_store() -> Self {
+        let model = Self::full(true);
+        let end = model.outage.end;
+        Self { store_lost: end - 3 * HOUR..end + 3 * HOUR, ..model }
+    }
+
+    /// The fleet with the lease whose clocks disagree: by seconds, and some by more than the verifier
+    /// tolerates.
+    pub(crate) fn with_clocks_apart() -> Self {
+        let clocks = Clocks { off: 5, wrong: 0.05, wrong_by: 600 };
+        Self { clocks, ..Self::full(true) }
     }
 
     /// The same with one certificate and one member in so many; what a member sees stays the same.
