@@ -1,6 +1,6 @@
 /*
  * What carries the bytes: file descriptors, BIOs in front of a connection (BIO_f_ssl), BIOs of the
- * program's own that give little at a time.
+ * program's own that give little at a time; and what is asked of them.
  */
 #include "harness.h"
 
@@ -166,6 +166,66 @@ static void small_pieces(int version)
     BIO_meth_free(method);
 }
 
+/* --- what is asked of a BIO: of each record the header, then the body, and nothing beyond ------- */
+
+static long watch(BIO *bio, int operation, const char *bytes, size_t length, int number,
+                  long argument, int returned, size_t *processed)
+{
+    (void)bio, (void)bytes, (void)number, (void)argument;
+    if (operation == (BIO_CB_READ | BIO_CB_RETURN))
+        say("asked for %zu, gives %zu", length, returned > 0 ? *processed : 0);
+    return returned;
+}
+
+static void read_some(SSL *ssl, int most)
+{
+    char bytes[100];
+
+    say_result(ssl, "read", SSL_read(ssl, bytes, most));
+    SAY_LONG(SSL_pending(ssl));
+    SAY_LONG(SSL_has_pending(ssl));
+}
+
+static void reads(int version)
+{
+    SSL_CTX *client, *server;
+    struct ends ends;
+    char bytes[1000];
+    int length;
+
+    if (!begin("%s, the reads of a BIO", version_name(version)))
+        return;
+    client = client_context(version);
+    server = server_context(version, "server");
+    ends = make_ends(client, server);
+    handshake(&ends);
+    BIO_set_callback_ex(ends.to_server, watch);
+    say("two records");
+    SAY_LONG(SSL_write(ends.client, "question", 8));
+    SAY_LONG(SSL_write(ends.client, "another", 7));
+    read_some(ends.server, 3);
+    read_some(ends.server, 100);
+    SAY_LONG(BIO_pending(ends.to_server) > 0);
+    read_some(ends.server, 100);
+    read_some(ends.server, 100);
+    say("a record in parts");
+    SAY_LONG(SSL_write(ends.client, "a third", 7));
+    BIO_set_callback_ex(ends.to_server, NULL);
+    length = BIO_read(ends.to_server, bytes, sizeof bytes);
+    BIO_set_callback_ex(ends.to_server, watch);
+    for (int at = 0; at < length;) {
+        int part = at == 0 ? 3 : at == 3 ? 2 : length - at > 9 ? 9 : length - at;
+
+        BIO_write(ends.to_server, bytes + at, part);
+        at += part;
+        read_some(ends.server, 100);
+    }
+    BIO_set_callback_ex(ends.to_server, NULL);
+    free_ends(&ends);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+}
+
 /* --- a connection behind a BIO ----------------------------------------------------------------- */
 
 static void behind_a_bio(int version)
@@ -223,6 +283,7 @@ int main(int argc, char **argv)
         descriptors(versions[at]);
         small_pieces(versions[at]);
         behind_a_bio(versions[at]);
+        reads(versions[at]);
     }
     return finish();
 }

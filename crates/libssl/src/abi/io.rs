@@ -1,5 +1,5 @@
 //! Application data and the end of a connection: `SSL_read(3)`, `SSL_write(3)`, `SSL_pending(3)`,
-//! `SSL_shutdown(3)`, `SSL_get_error(3)`, `SSL_want(3)`.
+//! `SSL_shutdown(3)`. Why a call did not do what it should is told in [`crate::abi::why`].
 
 use std::ffi::{CStr, c_int};
 use std::sync::Arc;
@@ -43,9 +43,12 @@ fn read(
 ) -> Result<usize, Stopped> {
     let outcome = read_data(ssl, room, size, peek, function);
     messages::show(ssl);
-    session_use::collect(ssl);
-    let state = &mut *ssl.lock();
-    state.connection.clean_up(&state.settings);
+    let received = {
+        let state = &mut *ssl.lock();
+        state.connection.clean_up(&state.settings);
+        session_use::received(state)
+    };
+    session_use::accept(ssl, received);
     outcome
 }
 
@@ -58,7 +61,7 @@ fn read_data(
 ) -> Result<usize, Stopped> {
     complete(ssl, function)?;
     loop {
-        let (received, worked, handled) = {
+        let (received, worked, handled, answers) = {
             let mut state = ssl.lock();
             if state.shutdown & RECEIVED_SHUTDOWN != 0 {
                 state.want = Want::Nothing;
@@ -92,15 +95,18 @@ fn read_data(
                 Some(Ok(Received::WantRead)) | None => Ok(()),
                 Some(Err(failure)) => Err(failure),
             };
-            (received, worked, had_some && state.connection.input.unread().is_empty())
+            let handled = had_some && state.connection.input.unread().is_empty();
+            (received, worked, handled, !state.connection.output.is_empty())
         };
         if let Err(failure) = received {
             fail(ssl, function, &failure);
             // As in OpenSSL, an alert of the peer is an end and no failure of this call.
             return Err(if failure.received().is_some() { 0 } else { -1 });
         }
-        // What receiving has left to send, an answer to a KeyUpdate, may wait for the next write.
-        let _ = transport::flush(ssl);
+        if answers {
+            // What receiving has left to send, an answer to a KeyUpdate, may wait for the next write.
+            let _ = transport::flush(ssl);
+        }
         if worked {
             // The program hears of a session now, not when data has come: that may take long.
             session_use::collect(ssl);
@@ -134,13 +140,16 @@ fn without_retry(ssl: &Arc<Ssl>) -> bool {
 
 /// Completes the handshake first, when that has not been done.
 fn complete(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
-    if ssl.lock().done_told {
+    let chosen = {
         let mut state = ssl.lock();
-        state.renegotiation = Renegotiation::None;
-        renew_keys(&mut state);
-        return Ok(());
-    }
-    if ssl.lock().side.is_none() {
+        if state.done_told {
+            state.renegotiation = Renegotiation::None;
+            renew_keys(&mut state);
+            return Ok(());
+        }
+        state.side.is_some()
+    };
+    if !chosen {
         error::raise(function, reasons::UNINITIALIZED, None);
         return Err(-1);
     }
@@ -325,64 +334,6 @@ fn success(outcome: Result<usize, Stopped>, out: &Out<usize>) -> c_int {
     }
 }
 
-/// `SSL_get_error(3)`.
-fn error_of(ssl: &Ssl, value: c_int) -> c_int {
-    const NONE: c_int = 0;
-    const SSL: c_int = 1;
-    const WANT_READ: c_int = 2;
-    const WANT_WRITE: c_int = 3;
-    const WANT_X509_LOOKUP: c_int = 4;
-    const SYSCALL: c_int = 5;
-    const ZERO_RETURN: c_int = 6;
-    const WANT_CONNECT: c_int = 7;
-    const WANT_ACCEPT: c_int = 8;
-    const WANT_CLIENT_HELLO_CB: c_int = 11;
-    const WANT_RETRY_VERIFY: c_int = 12;
-    /// `BIO_RR_CONNECT` and `BIO_RR_ACCEPT`.
-    const REASON_CONNECT: c_int = 2;
-    const REASON_ACCEPT: c_int = 3;
-    if value > 0 {
-        return NONE;
-    }
-    match error::first() {
-        Some(error::First::System) => return SYSCALL,
-        Some(error::First::Library) => return SSL,
-        None => {}
-    }
-    let (want, bio, closed) = {
-        let state = ssl.lock();
-        let bio = match state.want {
-            Want::Reading => state.rbio.clone(),
-            Want::Writing => state.wbio.clone(),
-            _ => None,
-        };
-        let closed = state.shutdown & RECEIVED_SHUTDOWN != 0;
-        (state.want, bio, closed)
-    };
-    if let Some(bio) = bio {
-        if bio.should_read() && (want == Want::Reading || !bio.should_write()) {
-            return WANT_READ;
-        }
-        if bio.should_write() {
-            return WANT_WRITE;
-        }
-        if bio.should_io_special() {
-            return match bio.retry_reason() {
-                REASON_CONNECT => WANT_CONNECT,
-                REASON_ACCEPT => WANT_ACCEPT,
-                _ => SYSCALL,
-            };
-        }
-    }
-    match want {
-        Want::X509Lookup => WANT_X509_LOOKUP,
-        Want::ClientHello => WANT_CLIENT_HELLO_CB,
-        Want::RetryVerify => WANT_RETRY_VERIFY,
-        _ if closed => ZERO_RETURN,
-        _ => SYSCALL,
-    }
-}
-
 exported! {
     fn SSL_read(ssl: Handle<Ssl>, buffer: Room, size: c_int) -> c_int => -1, {
         let Some(ssl) = ssl.hold() else { return -1 };
@@ -437,7 +388,7 @@ exported! {
     fn SSL_has_pending(ssl: Handle<Ssl>) -> c_int => 0, {
         int(ssl.get().is_some_and(|ssl| {
             let state = ssl.lock();
-            !state.connection.pending().is_empty() || !state.connection.input.unread().is_empty()
+            !state.connection.pending().is_empty() || state.connection.input.has_pending()
         }))
     }
 
@@ -453,21 +404,6 @@ exported! {
         if let Some(ssl) = ssl.get() {
             ssl.lock().shutdown = mode;
         }
-    }
-
-    fn SSL_get_error(ssl: Handle<Ssl>, value: c_int) -> c_int => 1, {
-        ssl.get().map_or(1, |ssl| error_of(ssl, value))
-    }
-
-    fn SSL_want(ssl: Handle<Ssl>) -> c_int => 1, {
-        ssl.get().map_or(1, |ssl| match ssl.lock().want {
-            Want::Nothing => 1,
-            Want::Writing => 2,
-            Want::Reading => 3,
-            Want::X509Lookup => 4,
-            Want::ClientHello => 7,
-            Want::RetryVerify => 8,
-        })
     }
 
     /// `SSL_KEY_UPDATE_NOT_REQUESTED` (0) and `SSL_KEY_UPDATE_REQUESTED` (1): the engine always

@@ -63,3 +63,4 @@ pub(crate) mod temporary_dh;
 pub(crate) mod ticket_keys;
 pub(crate) mod transport;
 pub(crate) mod verify;
+pub(crate) mod why;

@@ -284,18 +284,28 @@ fn finished_client(ssl: &Arc<Ssl>, resumed: bool, tls13: bool) {
         let facts = facts(&ssl.lock());
         set_current(ssl, made(ssl, facts));
     }
-    receive(ssl, resumed && !tls13);
+    let received = received(&ssl.lock());
+    take(ssl, received, resumed && !tls13);
 }
 
 /// Takes the sessions that a client has received, now or after its handshake. Called with no
 /// lock held.
 pub(crate) fn collect(ssl: &Arc<Ssl>) {
-    receive(ssl, false);
+    let received = received(&ssl.lock());
+    accept(ssl, received);
 }
 
-fn receive(ssl: &Arc<Ssl>, resumed: bool) {
-    let received =
-        ssl.lock().connection.sessions().map(|own| own.take_received()).unwrap_or_default();
+/// The sessions that a client has received since this was last asked, for [`accept`].
+pub(crate) fn received(state: &SslState) -> Vec<ClientSession> {
+    state.connection.sessions().map(|own| own.take_received()).unwrap_or_default()
+}
+
+/// Makes these sessions the connection's, and gives them to the program. Called with no lock held.
+pub(crate) fn accept(ssl: &Arc<Ssl>, received: Vec<ClientSession>) {
+    take(ssl, received, false);
+}
+
+fn take(ssl: &Arc<Ssl>, received: Vec<ClientSession>, resumed: bool) {
     for session in received {
         let (fields, slot) = match session {
             ClientSession::Tls12(session) => (Session::of_client12(&session), None),

@@ -14,10 +14,11 @@ use crate::abi::connection::{
 use crate::abi::copy::SSL_dup;
 use crate::abi::guard::exported;
 use crate::abi::handshake::SSL_do_handshake;
-use crate::abi::io::{SSL_get_error, SSL_pending, SSL_read, SSL_shutdown, SSL_write};
+use crate::abi::io::{SSL_pending, SSL_read, SSL_shutdown, SSL_write};
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, SSL_free, SSL_new, Ssl};
 use crate::abi::session_use::SSL_copy_session_id;
+use crate::abi::why::SSL_get_error;
 use crate::sys::libcrypto as ffi;
 
 type Bio = *mut ffi::BIO;

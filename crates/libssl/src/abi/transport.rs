@@ -69,10 +69,10 @@ pub(crate) fn flush(ssl: &Arc<Ssl>) -> Result<(), Blocked> {
     }
 }
 
-/// Reads what the record at hand still needs, or more with read-ahead. What comes after the peer has
-/// closed is thrown away.
+/// Reads what the record at hand still needs, or more with read-ahead. A record of application data
+/// is read to its end, as far as it has come. What comes after the peer has closed is thrown away.
 pub(crate) fn fill(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Blocked> {
-    let (bio, mut buffer) = {
+    let (bio, mut buffer, whole) = {
         let mut state = ssl.lock();
         let Some(bio) = state.rbio.clone() else {
             error::raise(function, reasons::READ_BIO_NOT_SET, None);
@@ -81,15 +81,25 @@ pub(crate) fn fill(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Blocke
         state.want = Want::Reading;
         let missing = state.connection.input.missing();
         let size = if state.read_ahead != 0 { missing.max(READ_AHEAD) } else { missing };
-        (bio, state.connection.input.lend(size))
+        let whole = state.connection.takes_records_whole();
+        (bio, state.connection.input.lend(size), whole)
     };
-    let transfer = bio.read(buffer.room());
+    let mut transfer = bio.read(buffer.room());
+    while let Transfer::Moved(count) = transfer {
+        buffer.wrote(count);
+        if !(whole && buffer.extend()) {
+            break;
+        }
+        transfer = bio.read(buffer.room());
+    }
     let closed = {
         let mut state = ssl.lock();
         let closed = state.shutdown & RECEIVED_SHUTDOWN != 0;
-        let count = if let Transfer::Moved(count) = transfer { count } else { 0 };
-        state.connection.take_back(buffer, if closed { 0 } else { count });
-        if count > 0 {
+        if closed {
+            buffer.forget();
+        }
+        state.connection.take_back(buffer);
+        if let Transfer::Moved(_) = transfer {
             state.want = Want::Nothing;
         }
         closed

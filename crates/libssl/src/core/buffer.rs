@@ -2,7 +2,8 @@
 //!
 //! libssl without read-ahead takes from its BIO one record at a time: first the header, then the
 //! body. Programs rely on it: what is left in the socket wakes their poll again. [`Input::missing`]
-//! says how many bytes the record at hand still needs.
+//! says how many bytes the record at hand still needs, and [`Lent::extend`] makes room for a body
+//! while the buffer is with the transport.
 
 use rustls::TlsInputBuffer;
 use zeroize::Zeroize;
@@ -34,6 +35,8 @@ pub(crate) struct Input {
 pub(crate) struct Lent {
     bytes: Vec<u8>,
     start: usize,
+    /// Where what has come in the meantime begins, and where it ends.
+    lent: usize,
     end: usize,
     size: usize,
 }
@@ -43,27 +46,58 @@ impl Lent {
     pub(crate) fn room(&mut self) -> &mut [u8] {
         self.bytes.get_mut(self.end..self.end + self.size).unwrap_or_default()
     }
+
+    /// Notes that the transport has written `count` bytes, which leaves so much less room.
+    pub(crate) fn wrote(&mut self, count: usize) {
+        let count = count.min(self.size);
+        self.end += count;
+        self.size -= count;
+    }
+
+    /// Makes room for what is missing of an encrypted record that has begun; false when none has.
+    pub(crate) fn extend(&mut self) -> bool {
+        let unread = self.bytes.get(self.start..self.end).unwrap_or_default();
+        if unread.is_empty() || !awaits_more(unread) {
+            return false;
+        }
+        self.size = missing(unread);
+        self.make_room();
+        true
+    }
+
+    /// What the transport has written.
+    pub(crate) fn written(&self) -> &[u8] {
+        self.bytes.get(self.lent..self.end).unwrap_or_default()
+    }
+
+    /// Throws away what the transport has written.
+    pub(crate) fn forget(&mut self) {
+        self.end = self.lent;
+    }
+
+    fn make_room(&mut self) {
+        if self.bytes.len() < self.end + self.size {
+            self.bytes.resize(self.end + self.size, 0);
+        }
+    }
 }
 
 impl Input {
     /// Gives the buffer away with room for exactly `size` more bytes, until
     /// [`take_back`](Self::take_back).
     pub(crate) fn lend(&mut self, size: usize) -> Lent {
-        let mut bytes = std::mem::take(&mut self.bytes);
+        let bytes = std::mem::take(&mut self.bytes);
         let (start, end) = (std::mem::take(&mut self.start), std::mem::take(&mut self.end));
-        if bytes.len() < end + size {
-            bytes.resize(end + size, 0);
-        }
-        Lent { bytes, start, end, size }
+        let mut lent = Lent { bytes, start, lent: end, end, size };
+        lent.make_room();
+        lent
     }
 
-    /// Takes the buffer back, with `count` bytes more in it. What came in meanwhile, by a transport
-    /// that itself reads from this connection, comes after them.
-    pub(crate) fn take_back(&mut self, lent: Lent, count: usize) {
+    /// Takes the buffer back, with what was written in it. What came in meanwhile, by a transport
+    /// that itself reads from this connection, comes after that.
+    pub(crate) fn take_back(&mut self, lent: Lent) {
         let meanwhile = self.unread().to_vec();
-        let Lent { bytes, start, end, size } = lent;
-        self.end = end + count.min(size);
-        (self.bytes, self.start) = (bytes, start);
+        (self.bytes, self.start, self.end) = (lent.bytes, lent.start, lent.end);
         if !meanwhile.is_empty() {
             self.extend(&meanwhile);
         }
@@ -80,6 +114,12 @@ impl Input {
     /// What is here and not discarded.
     pub(crate) fn unread(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Whether bytes wait to be processed. A header alone does not count: it was, and its body is
+    /// awaited.
+    pub(crate) fn has_pending(&self) -> bool {
+        !matches!(self.unread().len(), 0 | HEADER)
     }
 
     /// Takes the first record out of the buffer, when it is whole.
@@ -109,31 +149,13 @@ impl Input {
     /// How many bytes are missing to the end of the last record that has begun; the length of a
     /// header when none has.
     pub(crate) fn missing(&self) -> usize {
-        let mut rest = self.unread();
-        loop {
-            let Some(&[_, _, _, high, low]) = rest.first_chunk::<HEADER>() else {
-                return HEADER - rest.len();
-            };
-            let record = HEADER + usize::from(u16::from_be_bytes([high, low]));
-            match rest.get(record..) {
-                Some([]) => return HEADER,
-                Some(next) => rest = next,
-                None => return record - rest.len(),
-            }
-        }
+        missing(self.unread())
     }
 
     /// Whether nothing can be done before more comes: there is nothing, or the beginning of an
     /// encrypted record. All else is for the engine to judge, whole or not.
     pub(crate) fn awaits_more(&self) -> bool {
-        match self.unread() {
-            [] => true,
-            [APPLICATION_DATA, 3, 3, high, low, body @ ..] => {
-                let length = usize::from(u16::from_be_bytes([*high, *low]));
-                length <= LONGEST && body.len() < length
-            }
-            _ => false,
-        }
+        awaits_more(self.unread())
     }
 
     /// Notes that the transport has ended.
@@ -165,6 +187,34 @@ impl TlsInputBuffer for Input {
     }
 }
 
+/// See [`Input::missing`].
+fn missing(unread: &[u8]) -> usize {
+    let mut rest = unread;
+    loop {
+        let Some(&[_, _, _, high, low]) = rest.first_chunk::<HEADER>() else {
+            return HEADER - rest.len();
+        };
+        let record = HEADER + usize::from(u16::from_be_bytes([high, low]));
+        match rest.get(record..) {
+            Some([]) => return HEADER,
+            Some(next) => rest = next,
+            None => return record - rest.len(),
+        }
+    }
+}
+
+/// See [`Input::awaits_more`].
+fn awaits_more(unread: &[u8]) -> bool {
+    match unread {
+        [] => true,
+        [APPLICATION_DATA, 3, 3, high, low, body @ ..] => {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            length <= LONGEST && body.len() < length
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,19 +226,53 @@ mod tests {
         input.discard(1);
         let mut lent = input.lend(4);
         lent.room().copy_from_slice(&[3, 4, 5, 6]);
+        lent.wrote(3);
+        assert_eq!(lent.written(), [3, 4, 5]);
+        assert_eq!(lent.room().len(), 1);
         assert!(input.unread().is_empty());
         input.extend(&[9]);
-        input.take_back(lent, 3);
+        input.take_back(lent);
         assert_eq!(input.unread(), [2, 3, 4, 5, 9]);
         input.discard(5);
         let mut lent = input.lend(2);
         assert_eq!(lent.room().len(), 2);
         lent.room().copy_from_slice(&[7, 8]);
-        input.take_back(lent, 2);
+        lent.wrote(9);
+        input.take_back(lent);
         assert_eq!(input.unread(), [7, 8]);
         let lent = input.lend(5);
-        input.take_back(lent, 0);
+        input.take_back(lent);
         assert_eq!(input.unread(), [7, 8]);
+    }
+
+    #[test]
+    fn a_lent_buffer_gets_room_for_the_body_of_an_encrypted_record_and_for_no_more() {
+        let write = |lent: &mut Lent, bytes: &[u8]| {
+            lent.room()[..bytes.len()].copy_from_slice(bytes);
+            lent.wrote(bytes.len());
+        };
+        let mut input = Input::default();
+        let mut lent = input.lend(input.missing());
+        assert!(!lent.extend());
+        write(&mut lent, &[23, 3, 3]);
+        assert!(!lent.extend());
+        write(&mut lent, &[0, 4]);
+        assert!(lent.extend());
+        assert_eq!(lent.room().len(), 4);
+        write(&mut lent, &[5]);
+        assert!(lent.extend());
+        assert_eq!(lent.room().len(), 3);
+        write(&mut lent, &[6, 7, 8]);
+        assert!(!lent.extend());
+        assert!(lent.room().is_empty());
+        input.take_back(lent);
+        assert_eq!(input.unread(), [23, 3, 3, 0, 4, 5, 6, 7, 8]);
+        let mut lent = input.lend(input.missing());
+        write(&mut lent, &[21, 3, 3, 0, 2]);
+        assert!(!lent.extend());
+        lent.forget();
+        input.take_back(lent);
+        assert_eq!(input.unread(), [23, 3, 3, 0, 4, 5, 6, 7, 8]);
     }
 
     #[test]

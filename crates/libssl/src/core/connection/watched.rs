@@ -36,12 +36,18 @@ impl Connection {
         }
     }
 
-    /// Takes the input's buffer back, with `count` bytes more from the peer.
-    pub(crate) fn take_back(&mut self, mut lent: Lent, count: usize) {
+    /// Takes the input's buffer back, with what the peer has sent in it.
+    pub(crate) fn take_back(&mut self, lent: Lent) {
         if let Some(wire) = &mut self.wire {
-            wire.arrive(lent.room().get(..count).unwrap_or_default());
+            wire.arrive(lent.written());
         }
-        self.input.take_back(lent, count);
+        self.input.take_back(lent);
+    }
+
+    /// Whether the body of a record may be read right after its header: when the engine is sure to
+    /// wait for it, and nobody to be shown the header before.
+    pub(crate) fn takes_records_whole(&self) -> bool {
+        self.is_complete() && self.wire.is_none()
     }
 
     /// Takes the bytes for the peer.
