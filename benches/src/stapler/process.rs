@@ -25,7 +25,7 @@ use crate::side_by_side::median;
 const ROUND: usize = 20;
 
 /// How many certificates are there before memory is counted.
-pub(super) const FIRST: usize = 256;
+pub(super) const FIRST: usize = 512;
 
 /// Certificates that are added without a look at how far the others are.
 const PORTION: usize = 64;

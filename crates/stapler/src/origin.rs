@@ -21,17 +21,17 @@ use certstatus::{Certificate, VerifiedResponse};
 use crate::entry::{Entry, Origin, Source, Unresolved};
 use crate::fetch;
 use crate::shared::Shared;
+use crate::worker::TOGETHER;
 
 /// How many claims there are at the same time. Each keeps the DER of its certificate, which a stapler of a
 /// hundred thousand must not have all at once; of those beyond it the signature is checked at once.
 pub(crate) const CLAIMS: usize = 32_768;
 
-/// Claims that are left when those who add many go on: enough that loading never runs dry.
-const FEW: usize = 256;
-
-/// Waits until few claims are left. Returns at once when the worker is gone and will prove none.
+/// Waits until few claims are left: twice as many as are loaded at the same time, so that loading never
+/// runs dry. Returns at once when the worker is gone and will prove none.
 pub(crate) async fn few_claims(shared: &Shared) {
-    let others = u32::try_from(CLAIMS - FEW).unwrap_or(u32::MAX);
+    let few = 2 * shared.loads * TOGETHER;
+    let others = u32::try_from(CLAIMS.saturating_sub(few)).unwrap_or(u32::MAX);
     let _ = shared.claims.acquire_many(others).await;
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) member: std::hash::RandomState,
     pub(crate) index: papaya::HashMap<Fingerprint, Arc<Entry>>,
     pub(crate) known: Mutex<Known>,
+    /// Visits to the store that are under way at the same time at most.
+    pub(crate) loads: usize,
     /// The places of claims that are still to be proven.
     pub(crate) claims: Arc<Semaphore>,
 }

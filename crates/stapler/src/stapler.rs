@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
 
 use certstatus::{Certificate, Freshness};
 use rustls::crypto::CryptoProvider;
@@ -337,6 +339,7 @@ impl StaplerBuilder {
             member: std::hash::RandomState::new(),
             index: papaya::HashMap::new(),
             known: Mutex::new(Known::default()),
+            loads: loads_at_once(),
             claims: Arc::new(Semaphore::new(CLAIMS)),
         });
         let (commands, received) = mpsc::unbounded_channel();
@@ -344,6 +347,11 @@ impl StaplerBuilder {
         let worker = Mutex::new(Some(runtime.spawn(worker.run())));
         Ok(Stapler { inner: Arc::new(Inner { shared, commands, worker }) })
     }
+}
+
+/// Twice the cores: one half goes to the store while the other half verifies.
+fn loads_at_once() -> usize {
+    2 * available_parallelism().map_or(2, NonZero::get)
 }
 
 impl fmt::Debug for StaplerBuilder {

@@ -33,12 +33,9 @@ const TICK: Duration = Duration::from_secs(15);
 /// A clock that goes back by more than this has been set back.
 const SET_BACK: u64 = 5;
 
-/// Visits to the store that are under way at the same time: enough to keep a disk and some cores busy.
-const LOADS: usize = 4;
-
 /// Certificates that are loaded in one visit: with so many, going there costs less than a hundredth of
 /// verifying what is brought back, and none waits long for the others.
-const TOGETHER: usize = 32;
+pub(crate) const TOGETHER: usize = 32;
 
 /// Commands that are taken at once.
 const COMMANDS: usize = 256;
@@ -241,7 +238,7 @@ impl Worker {
     }
 
     fn start_loads(&mut self) {
-        while self.loads < LOADS && !self.loading.is_empty() {
+        while self.loads < self.shared.loads && !self.loading.is_empty() {
             let count = self.loading.len().min(TOGETHER);
             let mut entries: Vec<_> = self.loading.drain(..count).collect();
             entries.retain(|entry| {
