@@ -103,12 +103,21 @@ impl Site {
     }
 
     fn start(&self, name: &str, store: &str, lines: &str) -> Daemon {
+        let mut agent = self.call(name, store, lines);
+        agent.wait_for_words(" ready");
+        agent
+    }
+
+    /// Starts one agent of several, and does not wait until it is ready.
+    fn begin(&self, name: &str, lines: &str) -> Daemon {
+        self.call(name, &format!("store-{name}"), lines)
+    }
+
+    fn call(&self, name: &str, store: &str, lines: &str) -> Daemon {
         let config = self.configuration(name, store, lines);
         let mut call = command::program().call();
         call.args(["agent", "--config", &config]);
-        let mut agent = Daemon::start(call);
-        agent.wait_for_words(" ready");
-        agent
+        Daemon::start(call)
     }
 
     /// What clients see at that port. Both have to be content, unless the server closes the

@@ -18,45 +18,60 @@ use crate::harness::pki::provider;
 use crate::harness::process::PATIENCE;
 
 /// The life of a response. It is refreshed when 3/8 to 15/32 of it have passed.
-const LIFE: Duration = Duration::from_secs(16);
+pub(super) const LIFE: Duration = Duration::from_secs(16);
 
 /// Members of a fleet.
 const MEMBERS: usize = 5;
 
-/// A responder, a certificate, and a Redis.
-struct World {
-    lab: Lab,
+/// A responder, a certificate, and a Redis or several.
+pub(super) struct World<R = Redis> {
+    pub(super) lab: Lab,
     leaf: Leaf,
-    redis: Redis,
+    pub(super) redis: R,
     disks: TempDir,
 }
 
-impl World {
-    fn new() -> Self {
+impl<R> World<R> {
+    pub(super) fn of(redis: R) -> Self {
         let lab = Lab::builder().key(KeyKind::EcdsaP256).validity(LIFE).start().unwrap();
         let leaf = lab.leaf("fleet.example").unwrap();
-        Self { lab, leaf, redis: Redis::start(), disks: TempDir::new().unwrap() }
+        Self { lab, leaf, redis, disks: TempDir::new().unwrap() }
     }
 
-    fn id(&self) -> Fingerprint {
+    pub(super) fn id(&self) -> Fingerprint {
         Fingerprint::of(self.leaf.certificate())
     }
 
-    fn store(&self, name: &str) -> Layered<RedisStore, DiskStore> {
-        Layered::new(self.redis.member(), DiskStore::open(self.disks.path().join(name)).unwrap())
+    /// A Redis before the disk of a member of that name.
+    pub(super) fn before_disk(
+        &self,
+        redis: RedisStore,
+        name: &str,
+    ) -> Layered<RedisStore, DiskStore> {
+        Layered::new(redis, DiskStore::open(self.disks.path().join(name)).unwrap())
     }
 
-    fn member(&self, name: &str) -> Member {
-        self.member_with(Stapler::builder(provider()).store(self.store(name)))
-    }
-
-    fn member_with(&self, builder: StaplerBuilder) -> Member {
+    pub(super) fn member_with(&self, builder: StaplerBuilder) -> Member {
         let events = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&events);
         let on_event = move |event: &Event| told.lock().unwrap().push(event.name());
         let stapler = builder.on_event(on_event).start().unwrap();
         let handle = stapler.add(Target::from_chain(self.leaf.chain())).unwrap();
         Member { stapler, handle, events }
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        Self::of(Redis::start())
+    }
+
+    fn store(&self, name: &str) -> Layered<RedisStore, DiskStore> {
+        self.before_disk(self.redis.member(), name)
+    }
+
+    fn member(&self, name: &str) -> Member {
+        self.member_with(Stapler::builder(provider()).store(self.store(name)))
     }
 
     async fn fleet(&self) -> Vec<Member> {
@@ -68,18 +83,18 @@ impl World {
     }
 }
 
-struct Member {
+pub(super) struct Member {
     stapler: Stapler,
     handle: StapleHandle,
     events: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl Member {
-    fn staple(&self) -> Option<Vec<u8>> {
+    pub(super) fn staple(&self) -> Option<Vec<u8>> {
         self.handle.current().map(|response| response.der().to_vec())
     }
 
-    async fn has_a_staple(&self) {
+    pub(super) async fn has_a_staple(&self) {
         until("a staple", || self.staple().is_some()).await;
     }
 
@@ -88,7 +103,7 @@ impl Member {
     }
 }
 
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(super) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
         assert!(Instant::now() < deadline, "no {what} within {PATIENCE:?}");
@@ -98,7 +113,7 @@ async fn until(what: &str, mut done: impl FnMut() -> bool) {
 
 /// Watches a fleet for that long: every member has a staple at every moment. Returns the different
 /// staples that were seen.
-async fn watch(fleet: &[Member], time: Duration) -> BTreeSet<Vec<u8>> {
+pub(super) async fn watch(fleet: &[Member], time: Duration) -> BTreeSet<Vec<u8>> {
     let end = Instant::now() + time;
     let mut seen = BTreeSet::new();
     while Instant::now() < end {

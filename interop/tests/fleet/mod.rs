@@ -3,8 +3,9 @@
 //! Time is real here, since Redis has no other: responses live some seconds, and are refreshed before
 //! the half of them.
 
+mod cluster;
 mod contract;
 mod leases;
 mod members;
 mod reach;
-mod server;
+pub(crate) mod server;

@@ -20,8 +20,10 @@
 //! There are no points in time among them, only times to live, so that the clocks of the members and
 //! of Redis need not agree. Nothing has to be kept over a restart of Redis.
 //!
-//! The commands are `GETRANGE`, `SET`, `DEL`, `PUBLISH`, `SUBSCRIBE`, `PING`, `EVALSHA`, `SCRIPT LOAD`,
-//! and in the scripts `GET`, `SET`, `PTTL`, `PEXPIRE`, `DEL`; Redis 6 or later, or any Valkey.
+//! The commands are `HELLO`, `GETRANGE`, `SET`, `DEL`, `PUBLISH`, `SUBSCRIBE`, `PING`, `EVALSHA`,
+//! `SCRIPT LOAD`, and in the scripts `GET`, `SET`, `PTTL`, `PEXPIRE`, `DEL`; Redis 6 or later, or any
+//! Valkey. The tests run Redis 7, alone and as a cluster; Valkey answers the same commands, and is not
+//! among what they run.
 //!
 //! # When Redis is away
 //!
