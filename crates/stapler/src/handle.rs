@@ -9,7 +9,7 @@ use rustls_pki_types::UnixTime;
 use crate::entry::{Entry, holds, is_staple};
 use crate::shared::Shared;
 use crate::snapshot::StapleState;
-use crate::{Fingerprint, Snapshot, snapshot};
+use crate::{Fingerprint, Snapshot, Standing, snapshot};
 
 /// The staple of one certificate, kept fresh by its [`Stapler`](crate::Stapler). Cheap to clone.
 ///
@@ -76,6 +76,11 @@ impl StapleHandle {
     /// How the staple stands.
     pub fn state(&self) -> StapleState {
         snapshot::state_of(&self.entry, self.shared.clock.now())
+    }
+
+    /// How the staple stands, in few bytes.
+    pub fn standing(&self) -> Standing {
+        Standing::of(&self.entry, self.shared.any_status, self.shared.clock.now())
     }
 
     /// All that there is to know about it.

@@ -9,7 +9,7 @@
 //! * [`gate`] says who may ask a responder now;
 //! * [`store`] is where staples live when the process does not: the contract, memory, disk, and with the
 //!   feature `redis` the fleet's;
-//! * [`Event`]s, [`Snapshot`]s and [`metrics`](mod@metrics) say how it goes.
+//! * [`Event`]s, [`Snapshot`]s, [`Standing`]s and [`metrics`](mod@metrics) say how it goes.
 //!
 //! With the feature `rustls`, a `Stapler` is a source of staples for
 //! `certstatus_rustls::StaplingResolver`.
@@ -33,6 +33,7 @@ mod rustls_source;
 pub mod schedule;
 mod shared;
 mod snapshot;
+mod standing;
 mod stapler;
 pub mod store;
 mod target;
@@ -50,6 +51,7 @@ pub use fingerprint::{Fingerprint, NoFingerprint};
 pub use gate::ResponderLimits;
 pub use handle::StapleHandle;
 pub use snapshot::{Snapshot, StapleState, StatementTimes};
+pub use standing::Standing;
 pub use stapler::{Stapler, StaplerBuilder};
 pub use store::{DiskStore, MemoryStore, Store};
 pub use target::Target;

@@ -12,6 +12,9 @@ use crate::outcome::Outcome;
 use crate::report::facts::Time;
 use crate::report::{Output, Page, Report, Verdict};
 
+/// How many certificates people are shown.
+const SHOWN: usize = 200;
+
 /// What a configuration means.
 #[derive(Serialize)]
 struct CheckReport {
@@ -46,11 +49,11 @@ struct CertificateMeant {
 /// Tells what the configuration means. It is right already, or it would not be one; a certificate
 /// that cannot be read is a failure all the same, since that is what the check is for.
 pub(super) fn run(path: &Path, config: Config, output: &Output) -> Result<Outcome, Failure> {
-    let certificates: Vec<CertificateMeant> = Sweep::new(config.rules.clone())
-        .look()
-        .into_iter()
-        .filter_map(|change| meant(change, &config))
-        .collect();
+    let mut certificates: Vec<CertificateMeant> = Vec::new();
+    Sweep::new(config.rules.clone()).look(&mut |changes| {
+        certificates.extend(changes.into_iter().filter_map(|change| meant(change, &config)));
+        true
+    });
     let unreadable = certificates.iter().filter(|one| one.error.is_some()).count();
     let outcome = if unreadable > 0 { Outcome::Failed } else { Outcome::Good };
     let report = CheckReport {
@@ -156,7 +159,12 @@ impl Report for CheckReport {
             Some(address) => page.field("status page", format!("http://{address}/")),
             None => page.field("status page", "none"),
         }
-        for one in &self.certificates {
+        // Of very many those that are wrong are what is looked for; the JSON has all.
+        let few = self.certificates.len() <= SHOWN;
+        let shown = self.certificates.iter().filter(|one| few || one.error.is_some()).take(SHOWN);
+        let mut rest = self.certificates.len();
+        for one in shown {
+            rest -= 1;
             page.section(&one.path);
             match (&one.subject, &one.error) {
                 (Some(subject), _) => {
@@ -173,6 +181,9 @@ impl Report for CheckReport {
             for output in &one.outputs {
                 page.field("staple to", output);
             }
+        }
+        if rest > 0 {
+            page.sentence(&format!("{rest} more, which --json has."));
         }
         page.next(&self.next);
     }

@@ -6,10 +6,10 @@ use certstatus::time::Span;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustls_pki_types::UnixTime;
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::board::{StapleFacts, State};
-use super::certificates::Sweep;
+use super::certificates::{Looked, Sweep};
 use super::config::Config;
 use super::keeper::Keeper;
 use super::outputs::HookState;
@@ -17,6 +17,10 @@ use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::report::facts::Time;
 use crate::report::{Output, Page, Report, Verdict};
+
+/// How many certificates people are shown, and how many errors of outputs.
+const SHOWN: usize = 200;
+const SHOWN_ERRORS: usize = 10;
 
 /// How often it is looked how far it is.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -41,14 +45,28 @@ async fn round(
     show_progress: bool,
 ) -> Result<(Vec<StapleFacts>, Vec<HookState>), Failure> {
     let mut keeper = Keeper::start(config)?;
-    let mut sweep = Sweep::new(config.rules.clone());
-    let changes = tokio::task::spawn_blocking(move || sweep.look()).await.map_err(|e| {
-        Failure::failed("certificates", format!("The certificates cannot be looked at: {e}."))
-    })?;
-    keeper.apply(changes);
     let view = keeper.view();
     let progress = if show_progress { progress_bar() } else { ProgressBar::hidden() };
+    let mut look = Sweep::new(config.rules.clone()).look_aside();
+    let mut found = 0;
+    loop {
+        tokio::select! {
+            () = keeper.work() => continue,
+            looked = look.recv() => match looked {
+                Some(Looked::Changes(changes)) => {
+                    found += changes.len();
+                    keeper.apply(changes);
+                    progress.set_length(found as u64);
+                }
+                Some(Looked::Done(_)) => break,
+                None => {
+                    return Err(Failure::failed("certificates", "The certificates cannot be looked at."));
+                }
+            }
+        }
+    }
     let mut glance = tokio::time::interval(GLANCE);
+    glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // A responder that is in trouble is left alone for a while, and then cron calls again.
     let patience = config.fetch.timeout.saturating_mul(2) + INSIST;
     let (mut left, mut last_news) = (usize::MAX, Instant::now());
@@ -58,6 +76,7 @@ async fn round(
             () = keeper.work() => continue,
             _ = glance.tick() => {}
         }
+        let began = Instant::now();
         let (all, settled) = view.settled();
         progress.set_length(all as u64);
         progress.set_position(settled as u64);
@@ -65,6 +84,8 @@ async fn round(
         if now_left != left {
             (left, last_news) = (now_left, Instant::now());
         }
+        // With very many certificates a glance is work: it takes a tenth of the time at most.
+        glance.reset_after(GLANCE.max(began.elapsed().saturating_mul(10)));
         if left > 0 && last_news.elapsed() < patience {
             continue;
         }
@@ -172,8 +193,11 @@ fn advice(staples: &[StapleFacts], hooks: &[HookState]) -> Vec<String> {
             say(&format!("See why the command `{}` failed: {error}.", hook.command));
         }
     }
-    for error in staples.iter().flat_map(|one| &one.outputs).filter_map(|o| o.error.as_deref()) {
-        say(&format!("{error}."));
+    let mut errors = staples.iter().flat_map(|one| &one.outputs).filter_map(|o| o.error.as_deref());
+    errors.by_ref().take(SHOWN_ERRORS).for_each(|error| say(&format!("{error}.")));
+    match errors.count() {
+        0 => {}
+        more => say(&format!("{more} more could not be given to a server: see --json.")),
     }
     advice
 }
@@ -182,10 +206,14 @@ impl Report for OnceReport {
     fn render(&self, page: &mut Page) {
         page.verdict(&self.verdict);
         page.blank();
+        // Of very many those that need a human are what is looked for; the JSON has all.
+        let few = self.staples.len() <= SHOWN;
+        let shown = self.staples.iter().filter(|one| few || one.needs_attention()).take(SHOWN);
+        let shown: Vec<&StapleFacts> = shown.collect();
         let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or_default();
-        let paths = widest(&mut self.staples.iter().map(|one| one.certificate.chars().count()));
-        let times = widest(&mut self.staples.iter().map(|one| time_left(one).len()));
-        for one in &self.staples {
+        let paths = widest(&mut shown.iter().map(|one| one.certificate.chars().count()));
+        let times = widest(&mut shown.iter().map(|one| time_left(one).len()));
+        for one in &shown {
             let path = format!("{:paths$}", one.certificate);
             let must = if one.must_staple { ", must staple" } else { "" };
             let state = format!("{:>times$}  {}{must}", time_left(one), one.state.words());
@@ -193,6 +221,10 @@ impl Report for OnceReport {
             if let Some(note) = note(one) {
                 page.nested(|page| page.sentence(note));
             }
+        }
+        let rest = self.staples.len() - shown.len();
+        if rest > 0 {
+            page.sentence(&format!("{rest} more, which --json has."));
         }
         page.next(&self.next);
     }

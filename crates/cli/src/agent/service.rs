@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
-use super::certificates::{Change, Sweep};
+use super::certificates::{Looked, Sweep};
 use super::config::Config;
 use super::keeper::Keeper;
 use super::log::Logging;
@@ -58,7 +58,7 @@ struct Service {
     keeper: Keeper,
     /// `None` while a look is under way.
     sweep: Option<Sweep>,
-    look: Option<JoinHandle<(Sweep, Vec<Change>)>>,
+    look: Option<Receiver<Looked>>,
     next_look: Instant,
     facts: Arc<Facts>,
     page: Option<Page>,
@@ -73,7 +73,7 @@ struct Service {
 
 /// What woke the loop.
 enum Woken {
-    Looked(Result<(Sweep, Vec<Change>), tokio::task::JoinError>),
+    Looked(Option<Looked>),
     TimeToLook,
     Tick,
     LookAtAll,
@@ -122,7 +122,7 @@ impl Service {
                 let (look, next_look) = (&mut self.look, self.next_look);
                 tokio::select! {
                     () = self.keeper.work() => continue,
-                    looked = joined(look) => Woken::Looked(looked),
+                    looked = heard(look) => Woken::Looked(looked),
                     () = sleep_until(next_look), if self.sweep.is_some() => Woken::TimeToLook,
                     _ = tick.tick() => Woken::Tick,
                     _ = all.tick() => Woken::LookAtAll,
@@ -148,23 +148,24 @@ impl Service {
     }
 
     fn begin_look(&mut self) {
-        if let Some(mut sweep) = self.sweep.take() {
-            self.look = Some(tokio::task::spawn_blocking(move || {
-                let changes = sweep.look();
-                (sweep, changes)
-            }));
-        }
+        self.look = self.sweep.take().map(Sweep::look_aside);
     }
 
-    fn looked(
-        &mut self,
-        looked: Result<(Sweep, Vec<Change>), tokio::task::JoinError>,
-    ) -> Result<(), Failure> {
+    fn looked(&mut self, looked: Option<Looked>) -> Result<(), Failure> {
+        let sweep = match looked {
+            Some(Looked::Changes(changes)) => {
+                self.keeper.apply(changes);
+                return Ok(());
+            }
+            Some(Looked::Done(sweep)) => sweep,
+            None => {
+                return Err(Failure::failed(
+                    "certificates",
+                    "The certificates cannot be looked at.",
+                ));
+            }
+        };
         self.look = None;
-        let (sweep, changes) = looked.map_err(|e| {
-            Failure::failed("certificates", format!("The certificates cannot be looked at: {e}."))
-        })?;
-        self.keeper.apply(changes);
         self.next_look = Instant::now() + sweep.next_in(self.config.watch.interval);
         self.sweep = Some(sweep);
         self.looked_once = true;
@@ -190,11 +191,16 @@ impl Service {
     /// Tells systemd how it stands.
     fn tick(&mut self) {
         if !self.supervisor.is_ready() {
-            let (all, settled) = self.facts.view().settled();
             let late = self.started.elapsed() >= READY_AT_LATEST;
-            if self.looked_once && (late || settled == all && self.keeper.is_idle()) {
-                self.supervisor.ready();
-                tracing::info!(certificates = all, "ready");
+            // Counting comes last: with very many certificates that is work.
+            if self.looked_once && (late || self.keeper.is_idle()) {
+                let (all, settled) = self.facts.view().settled();
+                // The last of them may have settled just now, and its news be on the way.
+                self.keeper.look_at_all();
+                if late || settled == all && self.keeper.is_idle() {
+                    self.supervisor.ready();
+                    tracing::info!(certificates = all, "ready");
+                }
             }
         }
         self.supervisor.alive(|| self.facts.summary());
@@ -262,10 +268,10 @@ impl Service {
     }
 }
 
-/// Waits for the look that is under way; without one, for ever.
-async fn joined<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {
-    match task {
-        Some(task) => task.await,
+/// Waits for what the look that is under way has to tell; without one, for ever.
+async fn heard(look: &mut Option<Receiver<Looked>>) -> Option<Looked> {
+    match look {
+        Some(look) => look.recv().await,
         None => std::future::pending().await,
     }
 }

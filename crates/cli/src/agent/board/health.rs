@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use certstatus::time::Span;
+use rustls_pki_types::UnixTime;
 use serde::Serialize;
 
-use super::{StapleFacts, State};
+use super::{Brief, StapleFacts, State, Tally};
 use crate::agent::outputs::HookState;
 
 /// How it stands with all of it.
@@ -13,7 +14,8 @@ use crate::agent::outputs::HookState;
 pub(in crate::agent) struct Health {
     pub(in crate::agent) level: Level,
     pub(in crate::agent) summary: String,
-    /// The must-staple certificates whose clients are refused, or soon will be: a sentence for each.
+    /// The must-staple certificates whose clients are refused, or soon will be: a sentence for each,
+    /// and of very many for the first ones.
     pub(in crate::agent) failing: Vec<String>,
 }
 
@@ -30,28 +32,21 @@ pub(in crate::agent) enum Level {
 }
 
 impl Health {
-    /// What those facts come to. `alarm` is the time left under which a staple is about to run out.
-    pub(in crate::agent) fn new(
-        staples: &[StapleFacts],
-        hooks: &[HookState],
-        config_is_wrong: bool,
-        alarm: Duration,
-    ) -> Self {
-        let failing: Vec<String> = staples.iter().filter_map(|one| failing(one, alarm)).collect();
-        let troubled = staples.iter().filter(|one| one.needs_attention()).count();
-        let (level, summary) = if !failing.is_empty() {
-            let said = match failing.len() {
+    /// What those certificates come to.
+    pub(in crate::agent) fn new(tally: &Tally, hooks: &[HookState], config_is_wrong: bool) -> Self {
+        let (level, summary) = if tally.failing > 0 {
+            let said = match tally.failing {
                 1 => "1 must-staple certificate is, or soon will be, without a staple.".to_owned(),
                 more => format!(
                     "{more} must-staple certificates are, or soon will be, without a staple."
                 ),
             };
             (Level::Failing, said)
-        } else if troubled > 0 {
-            let need = if troubled == 1 { "needs" } else { "need" };
-            let said = match staples.len() {
+        } else if tally.troubled > 0 {
+            let need = if tally.troubled == 1 { "needs" } else { "need" };
+            let said = match tally.total {
                 1 => "The certificate needs attention.".to_owned(),
-                all => format!("{troubled} of {all} certificates {need} attention."),
+                all => format!("{} of {all} certificates {need} attention.", tally.troubled),
             };
             (Level::Attention, said)
         } else if config_is_wrong {
@@ -59,44 +54,50 @@ impl Health {
         } else if hooks.iter().any(|hook| hook.error.is_some()) {
             (Level::Attention, "A command of on_change fails.".to_owned())
         } else {
-            (Level::Good, well(staples))
+            (Level::Good, well(tally))
         };
+        let mut failing = tally.sentences.clone();
+        if tally.failing > failing.len() {
+            failing.push(format!("And so it is with {} more.", tally.failing - failing.len()));
+        }
         Self { level, summary, failing }
     }
 }
 
 /// What is said when nothing is wrong.
-fn well(staples: &[StapleFacts]) -> String {
-    let fresh = staples.iter().filter(|one| one.state == State::Fresh).count();
-    let waiting = staples.iter().filter(|one| one.state == State::Waiting).count();
-    match (staples.len(), fresh, waiting) {
+fn well(tally: &Tally) -> String {
+    match (tally.total, tally.of(State::Fresh), tally.of(State::Waiting)) {
         (0, ..) => "There is no certificate.".to_owned(),
-        (_, _, 1..) => format!("{waiting} of {} staples are being fetched.", staples.len()),
+        (all, _, waiting @ 1..) => format!("{waiting} of {all} staples are being fetched."),
         (_, 0, _) => "No certificate names a responder.".to_owned(),
         (_, 1, _) => "The staple is fresh.".to_owned(),
-        _ => format!("All {fresh} staples are fresh."),
+        (_, fresh, _) => format!("All {fresh} staples are fresh."),
     }
 }
 
-/// Why clients that go by must-staple are refused, or soon will be.
-fn failing(one: &StapleFacts, alarm: Duration) -> Option<String> {
+/// Whether clients that go by must-staple are refused, or soon will be.
+pub(super) fn is_failing(one: &Brief, now: UnixTime, alarm: Duration) -> bool {
     if !one.must_staple || matches!(one.state, State::Waiting | State::Expired) {
-        return None;
+        return false;
     }
+    let Some(expires) = one.expires.filter(|expires| one.stapled && *expires > now) else {
+        return true;
+    };
+    let seconds = |from: UnixTime, to: UnixTime| to.as_secs().saturating_sub(from.as_secs());
+    let life = one.this_update.map_or(0, |begin| seconds(begin, expires));
+    seconds(now, expires) < alarm.as_secs().min(life / 4)
+}
+
+/// Why that is so.
+pub(super) fn sentence(one: &StapleFacts) -> String {
     let name = &one.certificate;
     let left = one.seconds_left.unwrap_or(0).max(0).unsigned_abs();
     if !one.stapled || left == 0 {
         let why = one.note.as_deref().unwrap_or("there is none.");
-        return Some(format!("{name} must staple, and has no staple: {why}"));
+        return format!("{name} must staple, and has no staple: {why}");
     }
-    let life = match (one.this_update, one.expires) {
-        (Some(begin), Some(end)) => end.0.as_secs().saturating_sub(begin.0.as_secs()),
-        _ => 0,
-    };
-    (left < alarm.as_secs().min(life / 4)).then(|| {
-        let left = Span(Duration::from_secs(left));
-        format!("{name} must staple, and its staple ends in {left}.")
-    })
+    let left = Span(Duration::from_secs(left));
+    format!("{name} must staple, and its staple ends in {left}.")
 }
 
 #[cfg(test)]
@@ -105,9 +106,12 @@ mod tests {
     use crate::report::facts::Time;
     use certstatus::time::unix;
 
+    const NOW: u64 = 10_000_000;
+
     fn staple(state: State, must_staple: bool, life: u64, left: i64) -> StapleFacts {
         StapleFacts {
             certificate: "/a.pem".into(),
+            name: "a".into(),
             subject: "CN=a".into(),
             serial: "01".into(),
             not_after: None,
@@ -116,9 +120,9 @@ mod tests {
             note: None,
             stapled: left > 0,
             status: None,
-            this_update: Some(Time(unix(1_000_000))),
+            this_update: Some(Time(unix(NOW + left.unsigned_abs() - life))),
             next_update: None,
-            expires: Some(Time(unix(1_000_000 + life))),
+            expires: Some(Time(unix(NOW + left.unsigned_abs()))),
             seconds_left: Some(left),
             refresh_at: None,
             responders: Vec::new(),
@@ -130,7 +134,20 @@ mod tests {
     }
 
     fn health(staples: &[StapleFacts]) -> Health {
-        Health::new(staples, &[], false, Duration::from_secs(12 * 3600))
+        let mut tally = Tally::new(unix(NOW), Duration::from_secs(12 * 3600));
+        for one in staples {
+            let brief = Brief {
+                state: one.state,
+                troubled: one.needs_attention(),
+                stapled: one.stapled,
+                must_staple: one.must_staple,
+                this_update: one.this_update.map(|time| time.0),
+                expires: one.expires.map(|time| time.0),
+                refresh_at: None,
+            };
+            tally.count(&brief, || one.clone());
+        }
+        Health::new(&tally, &[], false)
     }
 
     #[test]
@@ -161,6 +178,15 @@ mod tests {
         assert_eq!(level(4 * 86_400, 12 * 3600 - 1), Level::Failing);
         assert_eq!(level(600, 150), Level::Attention);
         assert_eq!(level(600, 149), Level::Failing);
+    }
+
+    #[test]
+    fn of_very_many_that_fail_the_first_are_told_and_the_others_counted() {
+        let all = vec![staple(State::Missing, true, 86_400, 0); 250];
+        let health = health(&all);
+        assert!(health.summary.starts_with("250 must-staple certificates"), "{}", health.summary);
+        assert_eq!(health.failing.len(), 101);
+        assert_eq!(health.failing[100], "And so it is with 150 more.");
     }
 
     #[test]

@@ -10,17 +10,41 @@
 //! | `config` | object | `path`, `loaded_at`, and `error` when a later version was refused |
 //! | `health` | object | `level` (`good`, `attention`, `failing`), `summary`, and `failing`, sentences |
 //! | `hooks` | array | of each command of `on_change`: `command`, `runs`, `error` of its last run |
-//! | `staples` | array | an object for each certificate: [`StapleFacts`] |
+//! | `total` | number | how many certificates there are |
+//! | `states` | object | of each state that there is: how many certificates are in it |
+//! | `soonest` | string | when the first of the staples ends; null when there is none |
+//! | `matching` | number | how many certificates are like what was asked for |
+//! | `offset` | number | how many of those were passed over |
+//! | `next` | string | the value of `after` that goes on; null at the end, or when they are sorted |
+//! | `staples` | array | an object for each certificate of this answer: [`StapleFacts`] |
+//!
+//! What is asked for is a [`Query`]:
+//!
+//! | parameter | meaning |
+//! |---|---|
+//! | `limit` | how many certificates at most, up to 10000; 1000 when nothing is said |
+//! | `after` | only those whose path comes after this one: `next` of the answer before |
+//! | `offset` | how many are passed over |
+//! | `state` | only those in this state |
+//! | `q` | only those that have all of these words in their path, subject, serial number, responders, outputs or errors |
+//! | `sort` | `path`, `state` (what needs a human first), `name`, `left` (time left) or `refresh` |
+//! | `order` | `asc` or `desc` |
 
 mod health;
+mod query;
+mod tally;
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
 use crate::report::facts::Time;
 
 use super::outputs::{Delivery, HookState};
 pub(super) use health::Health;
+pub(super) use query::{Order, Query, Sort, short_name};
+pub(super) use tally::{Brief, Tally};
 
 /// Everything, at a moment.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +56,22 @@ pub(super) struct Snapshot {
     pub(super) config: ConfigFacts,
     pub(super) health: Health,
     pub(super) hooks: Vec<HookState>,
+    pub(super) total: usize,
+    pub(super) states: BTreeMap<State, usize>,
+    pub(super) soonest: Option<Time>,
+    pub(super) matching: usize,
+    pub(super) offset: usize,
+    pub(super) next: Option<String>,
+    pub(super) staples: Vec<StapleFacts>,
+}
+
+/// Some of the certificates.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// How many are like what was asked for.
+    pub(super) matching: usize,
+    /// The path after which there are more; `None` at the end, and when they are sorted.
+    pub(super) next: Option<String>,
     pub(super) staples: Vec<StapleFacts>,
 }
 
@@ -49,6 +89,8 @@ pub(super) struct ConfigFacts {
 pub(super) struct StapleFacts {
     /// The path of its file.
     pub(super) certificate: String,
+    /// What people call it: its common name, or all of its subject, or the name of its file.
+    pub(super) name: String,
     /// Empty while the file cannot be read.
     pub(super) subject: String,
     /// Hexadecimal; empty while the file cannot be read.
@@ -83,8 +125,8 @@ pub(super) struct StapleFacts {
     pub(super) outputs: Vec<Delivery>,
 }
 
-/// How it stands with a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// How it stands with a certificate, from what needs nobody to what needs a human first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
     /// There is a staple, and the last refresh went well.

@@ -11,10 +11,10 @@ use crate::{input, issuer};
 /// A certificate as it was read.
 #[derive(Debug)]
 pub(in crate::agent) struct Loaded {
-    /// The certificate, and what stood after it in its file.
+    /// The certificate, and what stood after it in its file; or its issuer alone, when that is in a file
+    /// of its own. Of what stood after it nothing has been proven: the stapler does that, and when there
+    /// is a stored response it costs nothing.
     pub(in crate::agent) chain: Vec<Vec<u8>>,
-    /// The certificate of who issued it, when it is in the chain or in a file of its own.
-    pub(in crate::agent) issuer: Option<Vec<u8>>,
     /// The subject's name.
     pub(in crate::agent) subject: String,
     /// Hexadecimal.
@@ -23,7 +23,7 @@ pub(in crate::agent) struct Loaded {
     pub(in crate::agent) must_staple: bool,
     /// The responders that it names and that can be asked by HTTP.
     pub(in crate::agent) responders: Vec<String>,
-    /// A digest of the certificate and its issuer.
+    /// A digest of the certificate and what may be its issuer.
     pub(in crate::agent) digest: Fingerprint,
 }
 
@@ -39,28 +39,25 @@ impl Loaded {
 /// # Errors
 /// When there is none, or the issuer's file has not its issuer.
 pub(in crate::agent) fn load(path: &Path, issuer: Option<&Path>) -> Result<Loaded, Failure> {
-    let chain = input::certificates(path)?;
+    let mut chain = input::certificates(path)?;
     let name = input::name(path);
-    let (leaf, above) = chain.split_first().ok_or_else(|| {
+    let leaf = chain.first().cloned().ok_or_else(|| {
         Failure::untrusted("certificate", format!("{name} has no certificate in it."))
     })?;
-    let certificate = issuer::certificate(leaf, &name)?;
-    let issuer = match issuer {
-        Some(file) => {
-            let candidates = input::certificates(file)?;
-            Some(issuer::among(&certificate, &candidates, &input::name(file))?.der().to_vec())
-        }
-        None => issuer::among(&certificate, above, &name).ok().map(|found| found.der().to_vec()),
-    };
-    let both = [leaf.as_slice(), issuer.as_deref().unwrap_or_default()].concat();
+    let certificate = issuer::certificate(&leaf, &name)?;
+    if let Some(file) = issuer {
+        let candidates = input::certificates(file)?;
+        let issuer = issuer::among(&certificate, &candidates, &input::name(file))?;
+        chain.truncate(1);
+        chain.push(issuer.der().to_vec());
+    }
     Ok(Loaded {
         subject: display_name(&certificate),
         serial: hex(certificate.serial_number()),
         // An extension that cannot be read may have been the mark.
         must_staple: certificate.must_staple().unwrap_or(true),
         responders: responders(&certificate),
-        digest: Fingerprint::of(&both),
-        issuer,
+        digest: Fingerprint::of(&chain.concat()),
         chain,
     })
 }

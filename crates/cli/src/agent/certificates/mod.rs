@@ -3,81 +3,75 @@
 //! Looking, and not `inotify`: what is behind a path changes by renaming, by links of links (certbot,
 //! Kubernetes), on network file systems and under mounts, and of most of that the kernel tells
 //! nothing. A look is one `stat` for each certificate. [`Sweep::next_in`] sees to it that looking
-//! takes at most a fiftieth of the time, however many there are.
+//! takes at most a fiftieth of the time, however many there are. What is new is read by several
+//! threads, and told of in batches as it is read, so that a hundred thousand certificates are never
+//! in memory twice.
 //!
 //! A file that cannot be read as a certificate is not the end of the one that was there: it may be
 //! half written. It is looked at again each time, and told of once. A file that is gone is missed
 //! twice before it counts as gone, since some replace a link by taking it away first.
 
 mod load;
+mod seen;
 
-use std::collections::BTreeMap;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
+use std::collections::HashMap;
+use std::hash::RandomState;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use certstatus_stapler::Fingerprint;
+use tokio::sync::mpsc::{Receiver, channel};
 
 use super::config::Rule;
 pub(super) use load::{Loaded, load};
+use seen::{Seen, Stamp, Stamps};
+
+/// How many certificates are told of at a time.
+const BATCH: usize = 256;
+
+/// How many batches wait for who is told.
+const AHEAD: usize = 2;
 
 /// What a look at the files brought.
 #[derive(Debug)]
 pub(super) enum Change {
     /// There is a certificate, new or in place of another.
-    Found(PathBuf, Arc<Rule>, Box<Loaded>),
+    Found(Arc<Path>, Arc<Rule>, Box<Loaded>),
     /// A file is not, or no longer, a certificate. What it was before still counts.
-    Unreadable(PathBuf, Arc<Rule>, String),
+    Unreadable(Arc<Path>, Arc<Rule>, String),
     /// A file has gone.
-    Gone(PathBuf),
+    Gone(Arc<Path>),
+}
+
+/// What comes of a look that is under way.
+#[derive(Debug)]
+pub(super) enum Looked {
+    /// So far.
+    Changes(Vec<Change>),
+    /// That was all.
+    Done(Sweep),
 }
 
 /// The certificates as they were at the last look.
 #[derive(Debug)]
 pub(super) struct Sweep {
     rules: Vec<Arc<Rule>>,
-    seen: BTreeMap<PathBuf, Seen>,
+    seen: HashMap<Arc<Path>, Seen>,
+    /// Makes stamps of what tells one file from another.
+    hasher: RandomState,
+    /// Tells what this look has met from what the one before had.
+    odd: bool,
+    /// How long the last look took, without reading what was new.
     took: Duration,
 }
 
+/// A file that has to be read.
 #[derive(Debug)]
-struct Seen {
+struct Unread {
+    path: Arc<Path>,
     rule: Arc<Rule>,
-    /// The files when they were read; `None` when they have to be read again.
-    stamps: Option<[Option<Stamp>; 2]>,
-    /// What was told of last.
-    digest: Option<Fingerprint>,
-    /// What was told of last that is wrong.
-    wrong: Option<String>,
-    missed: bool,
-}
-
-/// What tells a file from the one that was there before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        std::fs::metadata(path).ok().map(|metadata| Self::new(&metadata))
-    }
-
-    fn new(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            length: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
+    stamps: Stamps,
 }
 
 impl Sweep {
@@ -85,7 +79,9 @@ impl Sweep {
     pub(super) fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
         Self {
             rules: rules.into_iter().map(Arc::new).collect(),
-            seen: BTreeMap::new(),
+            seen: HashMap::new(),
+            hasher: RandomState::new(),
+            odd: false,
             took: Duration::ZERO,
         }
     }
@@ -97,9 +93,7 @@ impl Sweep {
 
     /// Has every certificate told of again at the next look.
     pub(super) fn tell_again(&mut self) {
-        for seen in self.seen.values_mut() {
-            (seen.stamps, seen.digest, seen.wrong) = (None, None, None);
-        }
+        self.seen.values_mut().for_each(Seen::forget);
     }
 
     /// How long to wait before the next look, when `interval` is wanted.
@@ -107,45 +101,109 @@ impl Sweep {
         interval.max(self.took.saturating_mul(50))
     }
 
-    /// Looks at all files. This blocks.
-    pub(super) fn look(&mut self) -> Vec<Change> {
-        let began = Instant::now();
-        let mut changes = Vec::new();
-        let paths = self.paths();
-        self.seen.retain(|path, seen| {
-            let gone = !paths.contains_key(path) && std::mem::replace(&mut seen.missed, true);
-            if gone {
-                changes.push(Change::Gone(path.clone()));
-            }
-            !gone
+    /// Looks at all files in a thread of its own. The sweep comes back when that is done. This is to be
+    /// called in a runtime; who drops the receiver ends the look.
+    pub(super) fn look_aside(mut self) -> Receiver<Looked> {
+        let (tell, looked) = channel(AHEAD);
+        tokio::task::spawn_blocking(move || {
+            self.look(&mut |changes| tell.blocking_send(Looked::Changes(changes)).is_ok());
+            // Nobody waits for it any more when this fails.
+            let _ = tell.blocking_send(Looked::Done(self));
         });
-        for (path, rule) in paths {
-            let seen = self.seen.entry(path.clone()).or_insert_with(|| Seen::new(&rule));
-            changes.extend(seen.look(path, rule));
-        }
-        self.took = began.elapsed();
-        changes
+        looked
     }
 
-    /// The paths that the rules mean now. The first rule that means a path has it. A path without
-    /// wildcards is meant whether there is a file or not.
-    fn paths(&self) -> BTreeMap<PathBuf, Arc<Rule>> {
-        let mut paths = BTreeMap::new();
-        let mut mean = |path: PathBuf, rule: &Arc<Rule>| {
-            paths.entry(path).or_insert_with(|| Arc::clone(rule));
-        };
-        for rule in &self.rules {
+    /// Looks at all files, and tells of changes in batches until `tell` says that it has heard enough.
+    /// This blocks.
+    pub(super) fn look(&mut self, tell: &mut dyn FnMut(Vec<Change>) -> bool) {
+        let began = Instant::now();
+        self.odd = !self.odd;
+        let mut unread = Vec::new();
+        for rule in self.rules.clone() {
+            // The issuer's file counts: with another one the certificate has another issuer.
+            let issuer = rule.issuer.as_deref().and_then(Stamp::of);
             if rule.path.is_glob() {
                 // A pattern was checked when the configuration was read; what cannot be looked into
                 // has nothing that could be read.
-                let found =
-                    glob::glob_with(rule.path.as_str(), SHELL).into_iter().flatten().flatten();
-                found.filter(|path| !path.is_dir()).for_each(|path| mean(path, rule));
+                let found = glob::glob_with(rule.path.as_str(), SHELL).into_iter().flatten();
+                for path in found.flatten() {
+                    unread.extend(self.meet(path, &rule, issuer));
+                }
             } else {
-                mean(PathBuf::from(rule.path.as_str()), rule);
+                // It is meant whether there is a file or not.
+                unread.extend(self.meet(PathBuf::from(rule.path.as_str()), &rule, issuer));
             }
         }
-        paths
+        let gone = self.gone();
+        self.took = began.elapsed();
+        if !gone.is_empty() && !tell(gone) {
+            return;
+        }
+        for batch in unread.chunks(BATCH) {
+            let changes: Vec<_> = self.read(batch);
+            if !changes.is_empty() && !tell(changes) {
+                return;
+            }
+        }
+    }
+
+    /// A path that a rule means. The first rule that means a path has it. Gives it when it has to be
+    /// read.
+    fn meet(&mut self, path: PathBuf, rule: &Arc<Rule>, issuer: Option<Stamp>) -> Option<Unread> {
+        let known = self.seen.get(&*path);
+        if known.is_some_and(|seen| seen.odd == self.odd) {
+            return None;
+        }
+        // Stamps are taken before reading, so that what changes in between is read again.
+        let metadata = std::fs::metadata(&path).ok();
+        if known.is_none() && rule.path.is_glob() && metadata.as_ref().is_some_and(|m| m.is_dir()) {
+            return None;
+        }
+        let stamps = Stamps::new(&self.hasher, metadata.as_ref().map(Stamp::new), issuer);
+        if let Some(seen) = self.seen.get_mut(&*path) {
+            if !seen.meet(self.odd, rule, stamps) {
+                return None;
+            }
+            return Some(Unread { path: path.into(), rule: Arc::clone(rule), stamps });
+        }
+        let path: Arc<Path> = path.into();
+        self.seen.insert(Arc::clone(&path), Seen::new(rule, self.odd));
+        Some(Unread { path, rule: Arc::clone(rule), stamps })
+    }
+
+    /// Takes note of what was not met, and gives what has gone for good.
+    fn gone(&mut self) -> Vec<Change> {
+        let mut gone: Vec<Arc<Path>> = Vec::new();
+        self.seen.retain(|path, seen| {
+            let stays = seen.odd == self.odd || !seen.miss(self.odd);
+            if !stays {
+                gone.push(Arc::clone(path));
+            }
+            stays
+        });
+        gone.sort_unstable();
+        gone.into_iter().map(Change::Gone).collect()
+    }
+
+    /// Reads these files, by as many threads as there are cores, and gives what has changed.
+    fn read(&mut self, batch: &[Unread]) -> Vec<Change> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let load = |one: &Unread| load(&one.path, one.rule.issuer.as_deref());
+        let read: Vec<_> = std::thread::scope(|scope| {
+            let parts = batch.chunks(batch.len().div_ceil(threads).max(1));
+            let parts = parts
+                .map(|part| scope.spawn(move || part.iter().map(|one| (one, load(one))).collect()));
+            let parts: Vec<ScopedJoinHandle<'_, Vec<_>>> = parts.collect();
+            // A thread that panicked has said so, and its files are read again at the next look.
+            parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
+        });
+        let mut changes = Vec::with_capacity(batch.len());
+        for (Unread { path, rule, stamps }, loaded) in read {
+            if let Some(seen) = self.seen.get_mut(path) {
+                changes.extend(seen.read(path, rule, *stamps, loaded));
+            }
+        }
+        changes
     }
 }
 
@@ -155,41 +213,6 @@ const SHELL: glob::MatchOptions = glob::MatchOptions {
     require_literal_separator: true,
     require_literal_leading_dot: true,
 };
-
-impl Seen {
-    fn new(rule: &Arc<Rule>) -> Self {
-        Self { rule: Arc::clone(rule), stamps: None, digest: None, wrong: None, missed: false }
-    }
-
-    fn look(&mut self, path: PathBuf, rule: Arc<Rule>) -> Option<Change> {
-        self.missed = false;
-        if *self.rule != *rule {
-            (self.rule, self.stamps, self.digest) = (Arc::clone(&rule), None, None);
-        }
-        // The issuer's file counts: with another one the certificate has another issuer. Stamps are
-        // taken before reading, so that what changes in between is read again.
-        let stamps = [Stamp::of(&path), rule.issuer.as_deref().and_then(Stamp::of)];
-        if self.stamps == Some(stamps) {
-            return None;
-        }
-        match load(&path, rule.issuer.as_deref()) {
-            Ok(loaded) => {
-                self.stamps = Some(stamps);
-                let was_wrong = self.wrong.take().is_some();
-                let digest = loaded.digest;
-                let changed = self.digest.replace(digest) != Some(digest);
-                (changed || was_wrong).then(|| Change::Found(path, rule, Box::new(loaded)))
-            }
-            Err(failure) => {
-                self.stamps = None;
-                let why = failure.to_string();
-                let new = self.wrong.as_ref() != Some(&why);
-                self.wrong = Some(why.clone());
-                new.then_some(Change::Unreadable(path, rule, why))
-            }
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

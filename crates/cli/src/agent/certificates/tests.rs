@@ -46,15 +46,24 @@ impl Bench {
     }
 }
 
+/// All changes.
+fn changes(sweep: &mut Sweep) -> Vec<Change> {
+    let mut all = Vec::new();
+    sweep.look(&mut |changes| {
+        all.extend(changes);
+        true
+    });
+    all
+}
+
 /// The changes in words: `+` found, `?` unreadable, `-` gone.
 fn look(sweep: &mut Sweep) -> Vec<String> {
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-    sweep
-        .look()
+    changes(sweep)
         .iter()
         .map(|change| match change {
             Change::Found(path, _, loaded) => {
-                assert!(loaded.issuer.is_some(), "{loaded:?}");
+                assert_eq!(loaded.chain.len(), 2, "{loaded:?}");
                 format!("+{}", name(path))
             }
             Change::Unreadable(path, ..) => format!("?{}", name(path)),
@@ -126,8 +135,7 @@ fn the_first_rule_has_a_certificate() {
     let both = "[[certificate]]\npath = \"a.pem\"\nkeep_stale = true\n\
                 [[certificate]]\npath = \"*.pem\"\n";
     let mut sweep = Sweep::new(bench.rules(both));
-    let kept: Vec<bool> = sweep
-        .look()
+    let kept: Vec<bool> = changes(&mut sweep)
         .iter()
         .map(|change| match change {
             Change::Found(_, rule, _) => rule.keep_stale,
@@ -161,4 +169,30 @@ fn looking_takes_a_small_part_of_the_time() {
     assert_eq!(sweep.next_in(Duration::from_secs(2)), Duration::from_secs(10));
     sweep.took = Duration::from_millis(1);
     assert_eq!(sweep.next_in(Duration::from_secs(2)), Duration::from_secs(2));
+}
+
+#[test]
+fn very_many_are_told_of_in_batches_and_no_more_are_read_than_are_heard() {
+    let bench = Bench::new();
+    let (_, chain) = bench.leaf("a.example");
+    for number in 0..2 * BATCH + 1 {
+        bench.write(&format!("{number:04}.pem"), &chain);
+    }
+    let mut sweep = bench.sweep("*.pem");
+    let mut sizes = Vec::new();
+    sweep.look(&mut |changes| {
+        sizes.push(changes.len());
+        sizes.len() < 2
+    });
+    assert_eq!(sizes, [BATCH, BATCH]);
+    // What was not heard is told of at the next look.
+    assert_eq!(look(&mut sweep), [format!("+{:04}.pem", 2 * BATCH)]);
+}
+
+#[test]
+fn a_directory_that_is_meant_by_a_pattern_is_no_certificate() {
+    let bench = Bench::new();
+    bench.write("live/a.pem", &bench.leaf("a.example").1);
+    fs::create_dir(bench.path("live/b.pem")).unwrap();
+    assert_eq!(look(&mut bench.sweep("live/*.pem")), ["+a.pem"]);
 }

@@ -9,19 +9,24 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{self, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use super::board::Snapshot;
+use super::board::{Health, Query, Snapshot};
 
 /// Where what is shown comes from.
 pub(super) trait Source: Send + Sync + 'static {
-    /// Everything, as of now.
-    fn snapshot(&self) -> Snapshot;
+    /// Everything, as of now, and of the certificates those that are asked for. This may take a while
+    /// when there are many.
+    fn snapshot(&self, query: &Query) -> Snapshot;
+
+    /// How it stands with all of it. This may take a while, too.
+    fn health(&self) -> Health;
 
     /// The metrics, as Prometheus reads them.
     fn metrics(&self) -> String;
@@ -74,27 +79,46 @@ async fn guarded(request: Request, next: Next) -> Response {
     response
 }
 
-async fn staples(State(source): State<Arc<dyn Source>>) -> Response {
-    match serde_json::to_vec(&source.snapshot()) {
+/// What is asked for, or a sentence that says what has no meaning.
+async fn staples(
+    State(source): State<Arc<dyn Source>>,
+    query: Result<extract::Query<Query>, QueryRejection>,
+) -> Response {
+    let query = query.map_err(|error| error.body_text()).and_then(|query| query.0.checked());
+    let query = match query {
+        Ok(query) => query,
+        Err(why) => return (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
+    };
+    aside(move || match serde_json::to_vec(&source.snapshot(&query)) {
         Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
+    })
+    .await
 }
 
 /// 200 when clients get what they need, else 503; the sentences say why.
 async fn health(State(source): State<Arc<dyn Source>>) -> Response {
-    let health = source.snapshot().health;
-    let code = match health.failing.is_empty() {
-        true => StatusCode::OK,
-        false => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    let mut text = health.summary;
-    for sentence in &health.failing {
+    aside(move || {
+        let health = source.health();
+        let code = match health.failing.is_empty() {
+            true => StatusCode::OK,
+            false => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let mut text = health.summary;
+        for sentence in &health.failing {
+            text.push('\n');
+            text.push_str(sentence);
+        }
         text.push('\n');
-        text.push_str(sentence);
-    }
-    text.push('\n');
-    (code, text).into_response()
+        (code, text).into_response()
+    })
+    .await
+}
+
+/// Makes an answer beside the tasks: with very many certificates that takes longer than a task may.
+async fn aside(make: impl FnOnce() -> Response + Send + 'static) -> Response {
+    let made = tokio::task::spawn_blocking(make).await;
+    made.unwrap_or_else(|e| (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()).into_response())
 }
 
 async fn metrics(State(source): State<Arc<dyn Source>>) -> Response {

@@ -5,12 +5,13 @@
 //! is renewed keeps the output of the old one until there is word about the new one, so that a
 //! server that reads in between finds no less than before.
 
+mod paths;
 mod stapling;
 mod unit;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -25,20 +26,24 @@ use super::outputs::{Announcement, Delivery, Hooks, Targets};
 use crate::failure::Failure;
 use crate::report::facts::Time;
 
+use paths::Paths;
 use stapling::start_stapler;
-use unit::{Given, Known, Origin, Unit};
+use unit::{Given, Known, Unit};
 pub(super) use view::View;
 
 /// How many deliveries are under way at a time: enough to hide a slow disk or socket, and few enough
 /// to leave it to others.
 const DELIVERIES: usize = 32;
 
+/// So many changes at once are told of one by one.
+const FEW: usize = 16;
+
 /// After this a delivery that failed is tried again, doubling up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// All certificates by the paths of their files.
-pub(super) type Units = BTreeMap<PathBuf, Unit>;
+pub(super) type Units = BTreeMap<Arc<Path>, Unit>;
 
 /// Keeps every certificate's servers supplied.
 #[derive(Debug)]
@@ -47,19 +52,18 @@ pub(super) struct Keeper {
     /// The certificates of which there is news.
     news: UnboundedReceiver<Fingerprint>,
     units: Arc<RwLock<Units>>,
-    /// Which paths have a certificate: a renewed one may be in two places for a while.
-    paths: HashMap<Fingerprint, BTreeSet<PathBuf>>,
+    paths: Paths,
     pub(super) hooks: Hooks,
     deliveries: JoinSet<Done>,
     /// Paths whose turn to be delivered has not come.
-    due: BTreeSet<PathBuf>,
-    retries: BTreeSet<(Instant, PathBuf)>,
+    due: BTreeSet<Arc<Path>>,
+    retries: BTreeSet<(Instant, Arc<Path>)>,
 }
 
 /// A delivery that has come to its end.
 #[derive(Debug)]
 struct Done {
-    path: PathBuf,
+    path: Arc<Path>,
     given: Given,
     deliveries: Vec<Delivery>,
     announcement: Announcement,
@@ -85,7 +89,7 @@ impl Keeper {
             stapler,
             news,
             units: Arc::default(),
-            paths: HashMap::new(),
+            paths: Paths::default(),
             hooks: Hooks::new(config.hook.clone()),
             deliveries: JoinSet::new(),
             due: BTreeSet::new(),
@@ -118,98 +122,119 @@ impl Keeper {
         self.stapler.shut_down().await;
     }
 
-    /// Takes what a look at the files brought.
+    /// Takes what a look at the files brought. Of many changes that come together the log has one line
+    /// at its usual level.
     pub(super) fn apply(&mut self, changes: Vec<Change>) {
+        let many = changes.len() > FEW;
+        let mut gone = Vec::new();
+        let mut found = 0;
         for change in changes {
             match change {
-                Change::Found(path, rule, loaded) => self.found(path, rule, *loaded),
-                Change::Unreadable(path, rule, why) => self.unreadable(path, &rule, why),
-                Change::Gone(path) => self.gone(&path),
+                Change::Found(path, rule, loaded) => {
+                    let (path_shown, serial) = (path.display(), &loaded.serial);
+                    match many {
+                        true => {
+                            tracing::debug!(certificate = %path_shown, serial, "certificate found")
+                        }
+                        false => {
+                            tracing::info!(certificate = %path_shown, serial, "certificate found")
+                        }
+                    }
+                    found += 1;
+                    self.found(&path, &rule, &loaded);
+                }
+                Change::Unreadable(path, rule, why) => self.unreadable(path, &rule, &why),
+                Change::Gone(path) => gone.push(path),
             }
         }
+        if many && found > 0 {
+            tracing::info!(certificates = found, "certificates found");
+        }
+        self.gone(&gone);
     }
 
-    fn found(&mut self, path: PathBuf, rule: Arc<Rule>, loaded: Loaded) {
-        let targets = Targets::new(&rule, &path);
-        let origin = Origin::new(&rule);
-        self.forget_if_asked_elsewhere(&path, &origin, &loaded);
-        let known = self.stapler.add(stapling::target(&path, &rule, &loaded));
-        let known = known.map(|handle| Known::new(handle, &loaded, origin));
+    fn found(&mut self, path: &Arc<Path>, rule: &Arc<Rule>, loaded: &Loaded) {
+        let targets = Targets::new(rule, path);
+        self.forget_if_asked_elsewhere(path, rule, loaded);
+        let known = self.stapler.add(stapling::target(path, rule, loaded));
         let (known, wrong) = match known {
-            Ok(known) => (Some(known), None),
-            Err(error) => (None, Some(format!("It cannot be stapled for: {error}."))),
+            Ok(handle) => (Some(Known::new(handle, loaded)), None),
+            Err(error) => (None, Some(format!("It cannot be stapled for: {error}.").into())),
         };
-        tracing::info!(
-            certificate = %path.display(), serial = loaded.serial, "certificate found"
-        );
         let new = known.as_ref().map(|known| known.handle.certificate());
         let before = {
             let mut units = write(&self.units);
-            let unit = units.entry(path.clone()).or_insert_with(|| Unit::new(targets.clone()));
+            let unit = units.entry(Arc::clone(path)).or_insert_with(|| Unit::new(targets.clone()));
             unit.wrong = wrong;
-            if unit.targets != targets {
-                unit.retarget(targets);
-            }
+            unit.retarget(targets);
             unit.replace(known)
         };
         if let Some(before) = before.map(|known| known.handle.certificate())
             && Some(before) != new
         {
-            self.forget(&before, &path);
+            self.forget(&before, path);
         }
         if let Some(certificate) = new {
-            self.paths.entry(certificate).or_default().insert(path.clone());
+            self.paths.insert(certificate, Arc::clone(path));
         }
-        self.due.insert(path);
+        self.due.insert(Arc::clone(path));
     }
 
     /// A certificate that is to be asked about elsewhere is a new one to the stapler.
-    fn forget_if_asked_elsewhere(&mut self, path: &Path, origin: &Origin, loaded: &Loaded) {
+    fn forget_if_asked_elsewhere(&mut self, path: &Arc<Path>, rule: &Rule, loaded: &Loaded) {
         let before = read(&self.units).get(path).and_then(|unit| {
-            let known = unit.known.as_ref()?;
-            let same = loaded.is(&known.handle.certificate());
-            (same && known.origin != *origin).then(|| known.handle.certificate())
+            let certificate = unit.known.as_ref()?.handle.certificate();
+            let asked = unit.targets.rule();
+            let elsewhere = asked.issuer != rule.issuer || asked.responder != rule.responder;
+            (elsewhere && loaded.is(&certificate)).then_some(certificate)
         });
         if let Some(certificate) = before {
             self.forget(&certificate, path);
         }
     }
 
-    fn unreadable(&mut self, path: PathBuf, rule: &Rule, why: String) {
+    fn unreadable(&mut self, path: Arc<Path>, rule: &Arc<Rule>, why: &str) {
         tracing::warn!(certificate = %path.display(), "{why}");
         let mut units = write(&self.units);
         let targets = Targets::new(rule, &path);
         let unit = units.entry(path).or_insert_with(|| Unit::new(targets));
-        unit.wrong = Some(why);
+        unit.wrong = Some(why.into());
     }
 
-    /// A certificate that is wanted no more. Its files are taken away, unless another certificate
+    /// Certificates that are wanted no more. Their files are taken away, unless another certificate
     /// writes them now.
-    fn gone(&mut self, path: &Path) {
-        tracing::info!(certificate = %path.display(), "certificate gone");
-        let Some(unit) = write(&self.units).remove(path) else { return };
-        if let Some(known) = &unit.known {
-            self.forget(&known.handle.certificate(), path);
+    fn gone(&mut self, paths: &[Arc<Path>]) {
+        let mut gone = Vec::new();
+        for path in paths {
+            tracing::info!(certificate = %path.display(), "certificate gone");
+            let Some(unit) = write(&self.units).remove(path) else { continue };
+            if let Some(known) = &unit.known {
+                self.forget(&known.handle.certificate(), path);
+            }
+            gone.push((Arc::clone(path), unit.targets));
         }
-        let theirs: BTreeSet<PathBuf> = read(&self.units)
-            .values()
-            .flat_map(|unit| unit.targets.files().iter().cloned())
-            .collect();
-        let targets = unit.targets.without(&theirs);
-        let path = path.to_owned();
-        self.deliveries.spawn(async move {
-            let deliveries = targets.withdraw().await;
-            let announcement = announcement(&path, &targets, None);
-            Done { path, given: Given::Nothing, deliveries, announcement }
-        });
+        let files: BTreeSet<&Path> =
+            gone.iter().flat_map(|(_, targets)| targets.files()).map(|file| &**file).collect();
+        let mut theirs = BTreeSet::new();
+        if !files.is_empty() {
+            for unit in read(&self.units).values() {
+                let taken = unit.targets.files().iter().filter(|file| files.contains(&***file));
+                theirs.extend(taken.cloned());
+            }
+        }
+        for (path, targets) in gone {
+            let targets = targets.without(&theirs);
+            self.deliveries.spawn(async move {
+                let deliveries = targets.withdraw().await;
+                let announcement = announcement(&path, &targets, None);
+                Done { path, given: Given::Nothing, deliveries, announcement }
+            });
+        }
     }
 
     /// That path has no longer that certificate. The last one that has it ends it.
-    fn forget(&mut self, certificate: &Fingerprint, path: &Path) {
-        let Some(paths) = self.paths.get_mut(certificate) else { return };
-        paths.remove(path);
-        if paths.is_empty() {
-            self.paths.remove(certificate);
+    fn forget(&mut self, certificate: &Fingerprint, path: &Arc<Path>) {
+        if self.paths.remove(certificate, path) {
             self.stapler.remove(certificate);
         }
     }
@@ -220,9 +245,7 @@ impl Keeper {
         let retry = self.retries.first().map(|(at, _)| *at);
         tokio::select! {
             Some(certificate) = self.news.recv() => {
-                if let Some(paths) = self.paths.get(&certificate) {
-                    self.due.extend(paths.iter().cloned());
-                }
+                self.due.extend(self.paths.of(&certificate).cloned());
             }
             Some(done) = self.deliveries.join_next() => self.delivered(done),
             () = at(retry) => self.retry(),
@@ -241,7 +264,10 @@ impl Keeper {
 
     /// Sees whether every server has what it should have, also where no news told so.
     pub(super) fn look_at_all(&mut self) {
-        self.due.extend(read(&self.units).keys().cloned());
+        let units = read(&self.units);
+        self.due.extend(
+            units.iter().filter(|(_, unit)| unit.is_due()).map(|(path, _)| Arc::clone(path)),
+        );
     }
 
     fn retry(&mut self) {
@@ -287,11 +313,11 @@ impl Keeper {
         for failed in &deliveries {
             // What is tried again and fails again is told once.
             if let Some(error) = &failed.error
-                && !unit.outputs.contains(failed)
+                && !unit.failed().any(|before| before == failed)
             {
                 tracing::error!(certificate = %path.display(), "{error}");
             }
-            if failed.waiting && !unit.outputs.contains(failed) {
+            if failed.waiting && !unit.unfinished().contains(failed) {
                 let target = &failed.target;
                 tracing::info!(certificate = %path.display(), "nobody listens at {target} yet");
             }
@@ -306,7 +332,7 @@ impl Keeper {
                 self.retries.insert((Instant::now() + pause, path.clone()));
             }
         }
-        if let Some(hook) = unit.targets.hook.as_ref().filter(|_| changed) {
+        if let Some(hook) = unit.targets.hook().filter(|_| changed) {
             self.hooks.announce(hook, announcement);
         }
     }

@@ -92,9 +92,6 @@ pub(super) fn target(path: &Path, rule: &Rule, loaded: &Loaded) -> Target {
     let chain: Vec<_> =
         loaded.chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
     let mut target = Target::from_chain(&chain).label(path.display().to_string());
-    if let Some(issuer) = &loaded.issuer {
-        target = target.issuer(CertificateDer::from(issuer.as_slice()));
-    }
     if !rule.responder.0.is_empty() {
         target = target.responders(rule.responder.0.iter().map(|url| url.0.clone()));
     }

@@ -1,13 +1,11 @@
 //! One certificate, and what its servers have been given.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use certstatus::VerifiedResponse;
 use certstatus_stapler::{StapleHandle, StapleState};
 
 use crate::agent::certificates::Loaded;
-use crate::agent::config::{HttpUrl, Rule};
 use crate::agent::outputs::{Delivery, Targets};
 
 /// The certificate at one path.
@@ -17,9 +15,9 @@ pub(in crate::agent) struct Unit {
     /// The certificate; `None` until its file could be read once.
     pub(super) known: Option<Known>,
     /// Why the file cannot be read now.
-    pub(super) wrong: Option<String>,
+    pub(super) wrong: Option<Box<str>>,
     /// How the last delivery went.
-    pub(super) outputs: Box<[Delivery]>,
+    outputs: Outputs,
     /// What the servers have.
     given: Given,
     /// Counts the handles that there have been: each counts its versions anew.
@@ -35,29 +33,23 @@ pub(in crate::agent) struct Unit {
 pub(super) struct Known {
     pub(super) handle: StapleHandle,
     pub(super) subject: Box<str>,
-    pub(super) origin: Origin,
-}
-
-/// What a rule says about whom to ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
-    issuer: Option<Box<Path>>,
-    responders: Box<[HttpUrl]>,
-}
-
-impl Origin {
-    pub(super) fn new(rule: &Rule) -> Self {
-        Self {
-            issuer: rule.issuer.as_deref().map(Into::into),
-            responders: rule.responder.0.as_slice().into(),
-        }
-    }
 }
 
 impl Known {
-    pub(super) fn new(handle: StapleHandle, loaded: &Loaded, origin: Origin) -> Self {
-        Self { handle, subject: loaded.subject.as_str().into(), origin }
+    pub(super) fn new(handle: StapleHandle, loaded: &Loaded) -> Self {
+        Self { handle, subject: loaded.subject.as_str().into() }
     }
+}
+
+/// How the last delivery went: of most there is nothing to remember but that it did.
+#[derive(Debug)]
+enum Outputs {
+    /// There was none.
+    None,
+    /// Well: a staple was given, or taken away.
+    Well { stapled: bool },
+    /// Not well with every server, or not done yet.
+    Failed(Box<[Delivery]>),
 }
 
 /// What servers were given.
@@ -87,7 +79,7 @@ impl Unit {
             targets,
             known: None,
             wrong: None,
-            outputs: Box::default(),
+            outputs: Outputs::None,
             given: Given::Nothing,
             generation: 0,
             busy: false,
@@ -101,11 +93,40 @@ impl Unit {
         std::mem::replace(&mut self.known, known)
     }
 
-    /// Takes other servers, which have been given nothing yet.
+    /// Takes what a rule wants now. Other servers have been given nothing yet.
     pub(super) fn retarget(&mut self, targets: Targets) {
+        if self.targets != targets {
+            self.given = Given::Nothing;
+            self.outputs = Outputs::None;
+        }
         self.targets = targets;
-        self.given = Given::Nothing;
-        self.outputs = Box::default();
+    }
+
+    /// How the last delivery went with each server.
+    pub(super) fn outputs(&self) -> Vec<Delivery> {
+        match &self.outputs {
+            Outputs::None => Vec::new(),
+            Outputs::Well { stapled } => self.targets.all_well(*stapled),
+            Outputs::Failed(deliveries) => deliveries.to_vec(),
+        }
+    }
+
+    /// What went wrong in the last delivery.
+    pub(super) fn failed(&self) -> impl Iterator<Item = &Delivery> {
+        self.unfinished().iter().filter(|delivery| delivery.error.is_some())
+    }
+
+    /// The last delivery to each server, when there is something left to do.
+    pub(super) fn unfinished(&self) -> &[Delivery] {
+        match &self.outputs {
+            Outputs::Failed(deliveries) => deliveries,
+            _ => &[],
+        }
+    }
+
+    /// Whether servers should have something else than they have.
+    pub(super) fn is_due(&self) -> bool {
+        !self.busy && self.wanted().is_some_and(|(given, _)| given != self.given)
     }
 
     /// What servers should have, if they do not have it: a staple, or none. `None` when there is
@@ -134,14 +155,17 @@ impl Unit {
 
     /// Whether a server did not take what it was given.
     pub(super) fn has_failed(&self) -> bool {
-        self.outputs.iter().any(|delivery| delivery.error.is_some())
+        self.failed().next().is_some()
     }
 
     /// A delivery has come to its end.
     pub(super) fn end(&mut self, given: Given, deliveries: Vec<Delivery>) -> Next {
         self.busy = false;
         let failed = deliveries.iter().any(|one| one.error.is_some() || one.waiting);
-        self.outputs = deliveries.into();
+        self.outputs = match failed {
+            true => Outputs::Failed(deliveries.into()),
+            false => Outputs::Well { stapled: matches!(given, Given::Staple(..)) },
+        };
         if failed {
             self.failures = self.failures.saturating_add(1);
             return Next::Retry(self.failures - 1);

@@ -9,7 +9,7 @@ use rustls_pki_types::UnixTime;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::agent::board::{ConfigFacts, Health, Snapshot};
+use crate::agent::board::{ConfigFacts, Health, Query, Snapshot};
 use crate::agent::config::Listen;
 use crate::agent::http::{self, Source};
 use crate::agent::keeper::View;
@@ -71,7 +71,7 @@ impl Facts {
 
     /// How it stands, in a sentence.
     pub(super) fn summary(&self) -> String {
-        self.snapshot().health.summary
+        self.health().summary
     }
 
     /// Another configuration holds.
@@ -87,6 +87,11 @@ impl Facts {
         self.changing().config.error = Some(error);
     }
 
+    fn config(&self) -> (ConfigFacts, Duration) {
+        let changing = self.changing();
+        (changing.config.clone(), changing.alarm)
+    }
+
     /// Nothing that holds this lock can panic.
     fn changing(&self) -> MutexGuard<'_, Changing> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
@@ -94,23 +99,33 @@ impl Facts {
 }
 
 impl Source for Facts {
-    fn snapshot(&self) -> Snapshot {
+    fn snapshot(&self, query: &Query) -> Snapshot {
         let now = UnixTime::now();
-        let (staples, hooks) = (self.view.staples(now), self.view.hooks());
-        let (config, alarm) = {
-            let changing = self.changing();
-            (changing.config.clone(), changing.alarm)
-        };
+        let (config, alarm) = self.config();
+        let hooks = self.view.hooks();
+        let (tally, part) = self.view.part(query, now, alarm);
         Snapshot {
             now: Time(now),
             started_at: self.started_at,
             host: self.host.clone(),
             version: env!("CARGO_PKG_VERSION"),
-            health: Health::new(&staples, &hooks, config.error.is_some(), alarm),
+            health: Health::new(&tally, &hooks, config.error.is_some()),
             config,
             hooks,
-            staples,
+            total: tally.total,
+            soonest: tally.soonest.map(Time),
+            states: tally.states,
+            matching: part.matching,
+            offset: query.offset,
+            next: part.next,
+            staples: part.staples,
         }
+    }
+
+    fn health(&self) -> Health {
+        let (config, alarm) = self.config();
+        let tally = self.view.tally(UnixTime::now(), alarm);
+        Health::new(&tally, &self.view.hooks(), config.error.is_some())
     }
 
     fn metrics(&self) -> String {

@@ -3,6 +3,7 @@
 mod config;
 mod once;
 mod outputs;
+mod parts;
 mod process;
 mod service;
 mod systemd;

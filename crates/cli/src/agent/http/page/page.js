@@ -1,28 +1,35 @@
-// The status page: reads api/v1/staples and shows it. Rows are kept and filled again, so that
-// neither the focus nor an open row is lost when news come. Text from certificates becomes text
-// nodes and nothing else.
+// The status page: reads api/v1/staples and shows it. There may be a hundred thousand certificates, so
+// the agent sorts, filters and counts them, and the page has some of them at a time. Rows are kept and
+// filled again, so that neither the focus nor an open row is lost when news come. Text from
+// certificates becomes text nodes and nothing else.
 "use strict";
 
 const EVERY_MS = 5000;
-// As many rows as a browser lays out in a blink; a button shows the rest.
-const PAGE = 1000;
+// The agent spends at most this part of its time on a page that is left open.
+const SHARE = 1 / 20;
+// As many rows as a browser lays out in a blink.
+const PAGE = 200;
+const TYPING_MS = 120;
 
-// state of the API → label, mark, colours, rank (what needs a human first)
+// state of the API → label, mark, colours; what needs a human first
 const STATES = {
-  revoked: ["Revoked", "✕", "bad", 0],
-  unknown: ["Unknown", "?", "bad", 1],
-  missing: ["No staple", "✕", "bad", 2],
-  unreadable: ["Unreadable", "!", "bad", 3],
-  late: ["Late", "!", "late", 4],
-  waiting: ["Waiting", "…", "wait", 5],
-  no_responder: ["No responder", "–", "wait", 6],
-  expired: ["Expired", "–", "wait", 7],
-  fresh: ["Fresh", "✓", "fresh", 8],
+  revoked: ["Revoked", "✕", "bad"],
+  unknown: ["Unknown", "?", "bad"],
+  missing: ["No staple", "✕", "bad"],
+  unreadable: ["Unreadable", "!", "bad"],
+  late: ["Late", "!", "late"],
+  waiting: ["Waiting", "…", "wait"],
+  expired: ["Expired", "–", "wait"],
+  no_responder: ["No responder", "–", "wait"],
+  fresh: ["Fresh", "✓", "fresh"],
 };
 
 const $ = (id) => document.getElementById(id);
-const view = { data: null, offset: 0, sort: "state", down: false, filter: "", state: null, open: new Set(), limit: PAGE };
+const view = { data: null, offset: 0, sort: "state", down: false, filter: "", state: null, open: new Set(), page: 0 };
 const rows = new Map();
+const timers = { poll: 0, typing: 0 };
+// Answers come in any order; those to older questions are of no interest.
+let asked = 0;
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -56,12 +63,7 @@ function day(ms) {
   return `${t.getUTCDate()} ${MONTHS[t.getUTCMonth()]} ${two(t.getUTCHours())}:${two(t.getUTCMinutes())}`;
 }
 
-// The common name, which people look for, or all of the name, or the file's.
-function shortName(one) {
-  const found = /(?:^|, ?)CN=((?:\\.|[^,])+)/.exec(one.subject);
-  if (found) return found[1].replace(/\\(.)/g, "$1");
-  return one.subject || one.certificate.split("/").pop();
-}
+const number = (count) => count.toLocaleString("en");
 
 function makeRow(path) {
   const row = element("tr", "row"), details = element("tr", "details");
@@ -122,7 +124,7 @@ function fill(kept, one) {
   row.className = `row ${colours}`;
   kept.state.textContent = label;
   kept.state.dataset.mark = mark;
-  kept.name.textContent = shortName(one);
+  kept.name.textContent = one.name;
   if (one.must_staple) kept.name.append(element("span", "tag", "must-staple"));
   // The end of a long path tells more than its beginning; the mark keeps the slash in front.
   kept.file.textContent = `\u200e${one.certificate}`;
@@ -173,34 +175,10 @@ function facts(one) {
   return list;
 }
 
-const KEYS = {
-  state: (one) => (STATES[one.state] || [0, 0, 0, -1])[3],
-  name: (one) => shortName(one).toLowerCase(),
-  // What has no staple has no time left.
-  left: (one) => (one.stapled && at(one.expires)) || 0,
-  refresh: (one) => at(one.refresh_at) || Infinity,
-};
-
-function compare(a, b) {
-  const key = KEYS[view.sort], x = key(a), y = key(b);
-  const first = x < y ? -1 : x > y ? 1 : 0;
-  if (first) return view.down ? -first : first;
-  return KEYS.left(a) - KEYS.left(b) || (a.certificate < b.certificate ? -1 : 1);
-}
-
-function matches(one) {
-  if (view.state && one.state !== view.state) return false;
-  const words = view.filter.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = [one.certificate, one.subject, one.serial, ...one.responders, one.note, one.error, ...one.outputs.map((o) => o.target)].join(" ").toLowerCase();
-  return words.every((word) => text.includes(word));
-}
-
 function draw() {
-  const { staples } = view.data;
-  const found = staples.filter(matches).sort(compare);
-  const shown = found.slice(0, view.limit);
+  const { staples, total, matching, offset } = view.data;
   const wanted = [];
-  for (const one of shown) {
+  for (const one of staples) {
     if (!rows.has(one.certificate)) rows.set(one.certificate, makeRow(one.certificate));
     const kept = rows.get(one.certificate);
     fill(kept, one);
@@ -211,21 +189,23 @@ function draw() {
     body.replaceChildren(...wanted);
     if (focused && focused.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
   }
-  $("none").hidden = found.length > 0;
-  $("none").textContent = staples.length ? "No certificate is like that." : "There is no certificate yet: no file is where the configuration looks.";
-  $("more").hidden = found.length <= view.limit;
-  $("more").textContent = `Show ${found.length - shown.length} more`;
+  $("none").hidden = matching > 0;
+  $("none").textContent = total ? "No certificate is like that." : "There is no certificate yet: no file is where the configuration looks.";
+  $("pager").hidden = matching <= PAGE;
+  $("place").textContent = `${number(offset + 1)}–${number(offset + staples.length)} of ${number(matching)}`;
+  // A button that is disabled would lose the focus.
+  $("previous").setAttribute("aria-disabled", String(offset === 0));
+  $("next").setAttribute("aria-disabled", String(offset + staples.length >= matching));
   for (const head of document.querySelectorAll("th[data-sort]")) {
-    if (head.dataset.sort === view.sort) head.setAttribute("aria-sort", view.down ? "descending" : "ascending");
+    if (head.dataset.sort === view.data.sort) head.setAttribute("aria-sort", view.data.down ? "descending" : "ascending");
     else head.removeAttribute("aria-sort");
   }
 }
 
 function drawStates() {
-  const counts = new Map();
-  for (const one of view.data.staples) counts.set(one.state, (counts.get(one.state) || 0) + 1);
+  const counts = view.data.states;
   const group = $("states");
-  const wanted = Object.keys(STATES).filter((state) => counts.has(state) || state === view.state);
+  const wanted = Object.keys(STATES).filter((state) => counts[state] || state === view.state);
   const key = wanted.join();
   if (group.dataset.key !== key) {
     group.dataset.key = key;
@@ -238,18 +218,17 @@ function drawStates() {
     }));
   }
   for (const chip of group.children) {
-    chip.lastChild.textContent = counts.get(chip.dataset.state) || 0;
+    chip.lastChild.textContent = number(counts[chip.dataset.state] || 0);
     chip.setAttribute("aria-pressed", String(view.state === chip.dataset.state));
   }
 }
 
 function drawVerdict() {
-  const { staples, health, host, version, config, hooks } = view.data;
+  const { soonest, health, host, version, config, hooks } = view.data;
   const verdict = $("verdict");
   verdict.textContent = health.summary;
   verdict.className = { failing: "bad", attention: "late" }[health.level] || "";
-  const soonest = staples.filter((one) => one.stapled).map((one) => at(one.expires)).filter((end) => end > now()).sort((a, b) => a - b)[0];
-  $("advice").textContent = soonest ? `The next staple to run out has ${span(soonest - now())} left.` : "";
+  $("advice").textContent = soonest ? `The next staple to run out has ${span(at(soonest) - now())} left.` : "";
   const trouble = [];
   if (config.error) trouble.push(`The configuration was changed and is not right, so the one before still holds. ${config.error}`);
   for (const hook of hooks) if (hook.error) trouble.push(`The command \u201c${hook.command}\u201d failed: ${hook.error}.`);
@@ -268,25 +247,69 @@ function show() {
   document.body.dataset.ready = "true";
 }
 
+function question() {
+  const query = new URLSearchParams({ limit: PAGE, offset: view.page * PAGE, sort: view.sort, order: view.down ? "desc" : "asc" });
+  if (view.state) query.set("state", view.state);
+  if (view.filter.trim()) query.set("q", view.filter.trim());
+  return `api/v1/staples?${query}`;
+}
+
 async function load() {
+  clearTimeout(timers.poll);
+  clearTimeout(timers.typing);
+  asked += 1;
+  const mine = asked, began = performance.now(), { sort, down } = view;
   try {
-    const answer = await fetch("api/v1/staples", { cache: "no-store" });
+    const answer = await fetch(question(), { cache: "no-store" });
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-    view.data = await answer.json();
-    view.offset = at(view.data.now) - Date.now();
-    const there = new Set(view.data.staples.map((one) => one.certificate));
+    const data = await answer.json();
+    if (mine !== asked) return;
+    const pages = Math.max(1, Math.ceil(data.matching / PAGE));
+    if (view.page >= pages) {
+      view.page = pages - 1;
+      return load();
+    }
+    view.data = { ...data, sort, down };
+    view.offset = at(data.now) - Date.now();
+    const there = new Set(data.staples.map((one) => one.certificate));
     for (const path of rows.keys()) if (!there.has(path)) rows.delete(path);
     show();
   } catch (error) {
+    if (mine !== asked) return;
     $("trouble").hidden = false;
     $("trouble").textContent = `The agent does not answer (${error.message}). What is below is as it was.`;
   }
+  timers.poll = setTimeout(load, Math.max(EVERY_MS, (performance.now() - began) / SHARE));
 }
 
 function sortBy(key) {
   view.down = view.sort === key ? !view.down : false;
   view.sort = key;
-  show();
+  view.page = 0;
+  load();
+}
+
+function only(state) {
+  view.state = view.state === state ? null : state;
+  view.page = 0;
+  load();
+}
+
+function filter(text, wait) {
+  view.filter = text;
+  view.page = 0;
+  clearTimeout(timers.typing);
+  timers.typing = setTimeout(load, wait);
+}
+
+// Shows the next page or the one before. Gives whether there is one.
+async function turn(step) {
+  if (!view.data) return false;
+  const { offset, staples, matching } = view.data;
+  if (step > 0 ? offset + staples.length >= matching : offset === 0) return false;
+  view.page += step;
+  await load();
+  return true;
 }
 
 function toggle(path) {
@@ -294,24 +317,20 @@ function toggle(path) {
   show();
 }
 
-function move(step) {
-  const all = [...document.querySelectorAll("tr.row")];
-  const here = all.indexOf(document.activeElement);
-  const next = here < 0 ? all[step > 0 ? 0 : all.length - 1] : all[here + step];
+async function move(step) {
+  const all = () => [...document.querySelectorAll("tr.row")];
+  const here = all().indexOf(document.activeElement);
+  const next = here < 0 ? all().at(step > 0 ? 0 : -1) : step < 0 && here === 0 ? null : all()[here + step];
   if (next) next.focus();
+  // Beyond the last row the next page begins, and before the first one the page before ends.
+  else if (here >= 0 && (await turn(step))) all().at(step > 0 ? 0 : -1)?.focus();
   else if (step < 0) $("filter").focus();
 }
 
-$("filter").addEventListener("input", (event) => {
-  view.filter = event.target.value;
-  view.limit = PAGE;
-  show();
-});
+$("filter").addEventListener("input", (event) => filter(event.target.value, TYPING_MS));
 $("states").addEventListener("click", (event) => {
   const chip = event.target.closest("button");
-  if (!chip) return;
-  view.state = view.state === chip.dataset.state ? null : chip.dataset.state;
-  show();
+  if (chip) only(chip.dataset.state);
 });
 document.querySelector("thead").addEventListener("click", (event) => {
   const head = event.target.closest("th[data-sort]");
@@ -321,29 +340,27 @@ $("rows").addEventListener("click", (event) => {
   const row = event.target.closest("tr.row");
   if (row && !String(getSelection())) toggle(row.dataset.path);
 });
-$("more").addEventListener("click", () => {
-  view.limit += PAGE;
-  show();
-});
+$("previous").addEventListener("click", () => turn(-1));
+$("next").addEventListener("click", () => turn(1));
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const typing = event.target === $("filter"), row = event.target.closest("tr.row");
   const act = () => {
     if (event.key === "Escape") {
       if (typing && view.filter) {
-        $("filter").value = view.filter = "";
-        show();
+        $("filter").value = "";
+        filter("", 0);
       } else if (row && view.open.has(row.dataset.path)) toggle(row.dataset.path);
       else if (typing) $("filter").blur();
-      else if (view.state) {
-        view.state = null;
-        show();
-      } else return false;
+      else if (view.state) only(view.state);
+      else return false;
     } else if (event.key === "ArrowDown") move(1);
     else if (event.key === "ArrowUp" && !typing) move(-1);
     else if (typing) return false;
     else if (event.key === "/") $("filter").focus();
     else if (event.key === "t") sortBy("left");
+    else if (event.key === "n") turn(1);
+    else if (event.key === "p") turn(-1);
     else if ((event.key === "Enter" || event.key === " ") && row) toggle(row.dataset.path);
     else return false;
     return true;
@@ -352,8 +369,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 load();
-setInterval(load, EVERY_MS);
-// Between the answers the time goes on, where that is no work worth speaking of.
+// Between the answers the time goes on.
 setInterval(() => {
-  if (!document.hidden && view.data && view.data.staples.length <= 200) show();
+  if (!document.hidden) show();
 }, 1000);
