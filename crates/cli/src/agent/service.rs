@@ -196,8 +196,7 @@ impl Service {
             if self.looked_once && (late || self.keeper.is_idle()) {
                 let (all, settled) = self.facts.view().settled();
                 // The last of them may have settled just now, and its news be on the way.
-                self.keeper.look_at_all();
-                if late || settled == all && self.keeper.is_idle() {
+                if late || settled == all && self.keeper.has_tried_all() {
                     self.supervisor.ready();
                     tracing::info!(certificates = all, "ready");
                 }

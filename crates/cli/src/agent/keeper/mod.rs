@@ -257,6 +257,11 @@ impl Keeper {
         self.due.is_empty() && self.deliveries.is_empty()
     }
 
+    /// Whether, beyond that, every server has been given at least once what it should have.
+    pub(super) fn has_tried_all(&self) -> bool {
+        self.is_idle() && !read(&self.units).values().any(Unit::is_untried)
+    }
+
     /// Whether, beyond that, no server failed to take its staple.
     pub(super) fn is_done(&self) -> bool {
         self.is_idle() && !read(&self.units).values().any(Unit::has_failed)

@@ -129,6 +129,11 @@ impl Unit {
         !self.busy && self.wanted().is_some_and(|(given, _)| given != self.given)
     }
 
+    /// Whether servers should have something else that they have not been given even once.
+    pub(super) fn is_untried(&self) -> bool {
+        self.failures == 0 && self.is_due()
+    }
+
     /// What servers should have, if they do not have it: a staple, or none. `None` when there is
     /// nothing to do, or a delivery is under way already.
     pub(super) fn begin(&mut self) -> Option<(Given, Option<Arc<VerifiedResponse>>)> {
