@@ -16,6 +16,7 @@ mod exec;
 mod fleet;
 mod gnutls;
 mod harness;
+mod multi_staple;
 mod nginx;
 mod on_ours;
 mod openssl;

@@ -1,5 +1,8 @@
 //! The sample is complete and true, and what is wrong is found where it stands.
 
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use super::*;
 
 fn parse(text: &str) -> Result<Config, Failure> {
@@ -194,4 +197,71 @@ fn a_brace_in_the_directory_of_the_file_is_no_placeholder() {
     let config = Config::parse(text, "agent.toml", Path::new("/etc/{x}")).unwrap();
     let output = &config.rules[0].outputs()[0];
     assert_eq!(output.path_for(Path::new("/a.pem")), Path::new("/etc/{x}/b.der"));
+}
+
+/// Pieces that mean something in TOML, in paths and in values.
+const PIECES: [&str; 24] = [
+    "\"",
+    "'",
+    "\"\"\"",
+    "[",
+    "]",
+    "[[",
+    "{",
+    "}",
+    "=",
+    ",",
+    ".",
+    "#",
+    "\n",
+    "\r",
+    "\t",
+    "\\",
+    "\\u00e9",
+    "é",
+    "\u{202e}",
+    "\u{feff}",
+    "{path}",
+    "*",
+    "0x",
+    "9999999999999999999999s",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
+
+    /// Whatever a file says, it is understood, or what is wrong is told with a line that it has.
+    #[test]
+    fn a_damaged_sample_is_understood_or_told_where_it_is_wrong(
+        edits in proptest::collection::vec((any::<Index>(), 0..40_usize, any::<Index>()), 1..5),
+    ) {
+        let mut text: Vec<char> = whole_sample().chars().collect();
+        for (at, cut, piece) in edits {
+            let at = at.index(text.len());
+            let end = (at + cut).min(text.len());
+            text.splice(at..end, PIECES[piece.index(PIECES.len())].chars());
+        }
+        let text: String = text.into_iter().collect();
+        match parse(&text) {
+            Ok(config) => prop_assert!(!config.rules.is_empty()),
+            Err(failure) => {
+                let told = failure.to_string();
+                prop_assert!(told.starts_with("agent.toml"), "{}", told);
+                let line = told.strip_prefix("agent.toml, line ").and_then(|rest| {
+                    rest.split_once(',').and_then(|(line, _)| line.parse::<usize>().ok())
+                });
+                let lines = text.matches('\n').count() + 1;
+                prop_assert!(line.is_none_or(|line| (1..=lines).contains(&line)), "{}", told);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_nested_without_end_is_refused() {
+    for (open, close) in [("[", "]"), ("{a=", "}"), ("[[", "]]")] {
+        let text = format!("path = {}1{}", open.repeat(100_000), close.repeat(100_000));
+        assert!(with(&text).is_err());
+        assert!(parse(&open.repeat(100_000)).is_err());
+    }
 }
