@@ -50,9 +50,15 @@ async fn round(
     let mut look = Sweep::new(config.rules.clone()).look_aside();
     let mut found = 0;
     loop {
+        let stapler = keeper.stapler();
+        // Very many certificates are taken no faster than their staples are loaded.
+        let next = async {
+            stapler.keep_pace().await;
+            look.recv().await
+        };
         tokio::select! {
             () = keeper.work() => continue,
-            looked = look.recv() => match looked {
+            looked = next => match looked {
                 Some(Looked::Changes(changes)) => {
                     found += changes.len();
                     keeper.apply(changes);

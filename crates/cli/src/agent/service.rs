@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use certstatus_stapler::Stapler;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -120,9 +121,10 @@ impl Service {
         loop {
             let woken = {
                 let (look, next_look) = (&mut self.look, self.next_look);
+                let stapler = self.keeper.stapler();
                 tokio::select! {
                     () = self.keeper.work() => continue,
-                    looked = heard(look) => Woken::Looked(looked),
+                    looked = heard(look, &stapler) => Woken::Looked(looked),
                     () = sleep_until(next_look), if self.sweep.is_some() => Woken::TimeToLook,
                     _ = tick.tick() => Woken::Tick,
                     _ = all.tick() => Woken::LookAtAll,
@@ -197,6 +199,8 @@ impl Service {
                 let (all, settled) = self.facts.view().settled();
                 // The last of them may have settled just now, and its news be on the way.
                 if late || settled == all && self.keeper.has_tried_all() {
+                    // Who reads the metrics of an agent that is ready finds them there.
+                    self.keeper.stapler().observe();
                     self.supervisor.ready();
                     tracing::info!(certificates = all, "ready");
                 }
@@ -268,9 +272,14 @@ impl Service {
 }
 
 /// Waits for what the look that is under way has to tell; without one, for ever.
-async fn heard(look: &mut Option<Receiver<Looked>>) -> Option<Looked> {
+///
+/// Very many certificates are taken no faster than their staples are loaded.
+async fn heard(look: &mut Option<Receiver<Looked>>, stapler: &Stapler) -> Option<Looked> {
     match look {
-        Some(look) => look.recv().await,
+        Some(look) => {
+            stapler.keep_pace().await;
+            look.recv().await
+        }
         None => std::future::pending().await,
     }
 }

@@ -125,7 +125,8 @@ fn run(
             (End::Waits, Some(piece)) => {
                 let mut lent = connection.input.lend(piece.len());
                 lent.room().copy_from_slice(piece);
-                connection.take_back(lent, piece.len());
+                lent.wrote(piece.len());
+                connection.take_back(lent);
             }
             (end, _) => {
                 assert_eq!(connection.failure().is_some(), matches!(end, End::Failed(..)));

@@ -102,6 +102,11 @@ impl Keeper {
         View::new(Arc::clone(&self.units), self.hooks.board())
     }
 
+    /// The stapler that there is now, to keep pace with and to have counted.
+    pub(super) fn stapler(&self) -> Stapler {
+        self.stapler.clone()
+    }
+
     /// Takes another stapler in place of the one that there is, which is shut down first: they may
     /// have the same store. Every certificate has to be found again.
     ///
@@ -131,14 +136,11 @@ impl Keeper {
         for change in changes {
             match change {
                 Change::Found(path, rule, loaded) => {
-                    let (path_shown, serial) = (path.display(), &loaded.serial);
-                    match many {
-                        true => {
-                            tracing::debug!(certificate = %path_shown, serial, "certificate found")
-                        }
-                        false => {
-                            tracing::info!(certificate = %path_shown, serial, "certificate found")
-                        }
+                    let (certificate, serial) = (path.display(), &loaded.serial);
+                    if many {
+                        tracing::debug!(%certificate, serial, "certificate found");
+                    } else {
+                        tracing::info!(%certificate, serial, "certificate found");
                     }
                     found += 1;
                     self.found(&path, &rule, &loaded);
