@@ -14,6 +14,7 @@
     reason = "a bench is a test: it stops where it cannot go on, and prints"
 )]
 
+mod agent;
 mod cache;
 mod handshake;
 mod libssl;
@@ -33,7 +34,8 @@ Speed beside the peers: every figure with its peer's from the same run, and thei
 Usage: cargo run --release -p certstatus-benches -- [PART] [OPTIONS]
 
 Parts; without one, all but `scale`:
-  stapler  Many certificates in one agent, and the reading of a staple
+  stapler  Many certificates in one stapler, and the reading of a staple
+  agent    Many certificates in one agent, as a process
   libssl   The drop-in libssl, which `make libssl` builds
   scale    A fleet of ten thousand, simulated; writes docs/scale.md and its plots
 
@@ -62,7 +64,7 @@ impl Wanted {
                 "-h" | "--help" => return Ok(None),
                 "--smoke" => wanted.effort = Effort::SMOKE,
                 "--self-check" => wanted.sides = Sides::SystemTwice,
-                "stapler" | "libssl" | "scale" if wanted.only.is_none() => {
+                "stapler" | "agent" | "libssl" | "scale" if wanted.only.is_none() => {
                     wanted.only = Some(argument);
                 }
                 _ => return Err(argument),
@@ -104,6 +106,9 @@ fn run(wanted: &Wanted) {
     }
     if wanted("stapler") {
         stapler::run(effort);
+    }
+    if wanted("agent") {
+        agent::run(effort);
     }
     if wanted("libssl") {
         libssl::run(effort, sides);
