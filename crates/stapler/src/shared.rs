@@ -150,6 +150,10 @@ fn trace(entry: &Entry, event: &Event) {
         .as_ref()
         .map_or(0, |statement| statement.expires().as_secs().saturating_sub(event.at.as_secs()));
     match event.severity() {
+        // What was there already, for a hundred thousand certificates at each start, is no news.
+        Severity::Info if matches!(kind, EventKind::Stapled { responder: None, .. }) => {
+            tracing::debug!(label, serial, issuer, outcome, time_left = left, "{kind}");
+        }
         Severity::Info => {
             tracing::info!(label, serial, issuer, outcome, time_left = left, "{kind}");
         }
