@@ -337,13 +337,22 @@ fn said(error: &str) -> String {
     if begins_with_address { format!("{error}.") } else { sentence(error) }
 }
 
+/// Why there is none although no attempt has failed. A responder that fails is asked about one
+/// certificate at a time, and the others have not had their turn.
+fn without_a_staple(snapshot: &Snapshot) -> &'static str {
+    match snapshot.statement {
+        Some(_) => "The staple has expired.",
+        None => "No staple yet: it waits for its turn with the responder.",
+    }
+}
+
 /// What is to be said of the state.
 fn note(snapshot: &Snapshot, state: State, now: UnixTime) -> Option<String> {
     let failed = || snapshot.error.as_deref().map(said);
     match state {
         State::Fresh | State::Waiting => failed(),
         State::Late => failed().or_else(|| Some("No newer response comes.".to_owned())),
-        State::Missing => failed().or_else(|| Some("The staple has expired.".to_owned())),
+        State::Missing => failed().or_else(|| Some(without_a_staple(snapshot).to_owned())),
         State::Revoked => Some(match snapshot.statement.map(|statement| statement.status) {
             Some(CertStatus::Revoked(info)) => {
                 let reason = info.revocation_reason;
