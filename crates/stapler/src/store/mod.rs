@@ -12,11 +12,10 @@ mod memory;
 mod redis;
 
 use std::fmt;
-use std::future::poll_fn;
-use std::task::Poll;
 use std::time::Duration;
 
 use certstatus::VerifiedResponse;
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use crate::{BoxFuture, Fingerprint, StoreError};
@@ -64,7 +63,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         &'a self,
         ids: &'a [Fingerprint],
     ) -> BoxFuture<'a, Vec<Result<Option<Vec<u8>>, StoreError>>> {
-        Box::pin(all(ids.iter().map(|id| self.load(id)).collect()))
+        Box::pin(join_all(ids.iter().map(|id| self.load(id))))
     }
 
     /// What else there is of that certificate, when what [`load`](Self::load) gave does not verify:
@@ -149,23 +148,6 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn changes(&self) -> Option<mpsc::Receiver<Fingerprint>> {
         None
     }
-}
-
-/// Waits for all of these, at the same time.
-async fn all<T>(mut futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
-    let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        let mut pending = false;
-        for (future, done) in futures.iter_mut().zip(&mut done).filter(|(_, d)| d.is_none()) {
-            match future.as_mut().poll(context) {
-                Poll::Ready(value) => *done = Some(value),
-                Poll::Pending => pending = true,
-            }
-        }
-        if pending { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-    done.into_iter().flatten().collect()
 }
 
 /// Whether a lease was granted.

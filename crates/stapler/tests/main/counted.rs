@@ -1,9 +1,23 @@
 //! What is counted, as a recorder sees it.
 
 use certstatus_lab::Fault;
-use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshot};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshot, Snapshotter};
 
 use crate::support::{DAY, HOUR, Net, add, seconds};
+
+/// Runs `test` on paused time, with a view of what it counts.
+pub(crate) fn counted<F: Future<Output = ()>>(test: impl FnOnce(Snapshotter) -> F) {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(test(snapshotter));
+    });
+}
 
 /// The values of all metrics at one moment.
 pub(crate) struct Seen(Vec<Metric>);
@@ -41,47 +55,34 @@ impl Seen {
 
 #[test]
 fn states_times_and_fetches_are_counted() {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    let seen = || Seen::of(snapshotter.snapshot());
-    metrics::with_local_recorder(&recorder, || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let net = Net::new(4 * DAY);
-            let url = net.lab.responder_url();
-            let stapler = net.stapler().start().unwrap();
-            add(&stapler, &net.leaf("one.example")).await;
-            tokio::time::sleep(seconds(HOUR)).await;
-            add(&stapler, &net.leaf("two.example")).await;
-            stapler.observe();
-            let first = seen();
-            assert_eq!(first.value("certstatus_staples", &[("state", "good")]), 2.0);
-            assert_eq!(first.value("certstatus_staples", &[("state", "missing")]), 0.0);
-            let age = first.value("certstatus_staple_age_seconds_max", &[]);
-            assert!((3600.0..3605.0).contains(&age), "{age}");
-            let good = [("responder", url), ("outcome", "good")];
-            assert_eq!(first.value("certstatus_fetches_total", &good), 2.0);
-            assert_eq!(
-                first.value("certstatus_fetch_duration_seconds", &[("responder", url)]),
-                2.0
-            );
+    counted(|snapshotter| async move {
+        let seen = || Seen::of(snapshotter.snapshot());
+        let net = Net::new(4 * DAY);
+        let url = net.lab.responder_url();
+        let stapler = net.stapler().start().unwrap();
+        add(&stapler, &net.leaf("one.example")).await;
+        tokio::time::sleep(seconds(HOUR)).await;
+        add(&stapler, &net.leaf("two.example")).await;
+        stapler.observe();
+        let first = seen();
+        assert_eq!(first.value("certstatus_staples", &[("state", "good")]), 2.0);
+        assert_eq!(first.value("certstatus_staples", &[("state", "missing")]), 0.0);
+        let age = first.value("certstatus_staple_age_seconds_max", &[]);
+        assert!((3600.0..3605.0).contains(&age), "{age}");
+        let good = [("responder", url), ("outcome", "good")];
+        assert_eq!(first.value("certstatus_fetches_total", &good), 2.0);
+        assert_eq!(first.value("certstatus_fetch_duration_seconds", &[("responder", url)]), 2.0);
 
-            net.set_fault(Some(Fault::ConnectionReset));
-            tokio::time::sleep(seconds(3 * DAY - HOUR / 2)).await;
-            stapler.observe();
-            let second = seen();
-            let left = second.value("certstatus_staple_time_left_seconds_min", &[]);
-            assert!((left - (DAY - HOUR / 2) as f64).abs() < 10.0, "{left}");
-            let at_risk =
-                |must| second.value("certstatus_staples_at_risk", &[("must_staple", must)]);
-            assert_eq!((at_risk("no"), at_risk("yes")), (1.0, 0.0), "the older one");
-            let failed = [("responder", url), ("outcome", "unreachable")];
-            let failed = second.value("certstatus_fetches_total", &failed);
-            assert_eq!(failed, net.asked() as f64 - 2.0);
-        });
+        net.set_fault(Some(Fault::ConnectionReset));
+        tokio::time::sleep(seconds(3 * DAY - HOUR / 2)).await;
+        stapler.observe();
+        let second = seen();
+        let left = second.value("certstatus_staple_time_left_seconds_min", &[]);
+        assert!((left - (DAY - HOUR / 2) as f64).abs() < 10.0, "{left}");
+        let at_risk = |must| second.value("certstatus_staples_at_risk", &[("must_staple", must)]);
+        assert_eq!((at_risk("no"), at_risk("yes")), (1.0, 0.0), "the older one");
+        let failed = [("responder", url), ("outcome", "unreachable")];
+        let failed = second.value("certstatus_fetches_total", &failed);
+        assert_eq!(failed, net.asked() as f64 - 2.0);
     });
 }

@@ -14,12 +14,11 @@ use certstatus_stapler::{
     BoxFuture, Clock, Fingerprint, StapleHandle, Stapler, StaplerBuilder, Store, StoreError,
     Target, TokioClock,
 };
-use metrics_util::debugging::DebuggingRecorder;
 use rustls_pki_types::UnixTime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::counted::Seen;
+use crate::counted::{Seen, counted};
 use crate::support::{DAY, HOUR, Net, seconds, strict_client};
 
 /// What the members share.
@@ -317,36 +316,27 @@ async fn a_store_that_is_away_leaves_each_member_on_its_own() {
     assert_eq!(fleet.stapling(), 5);
 }
 
-/// A lease is held while its holder asks and, after a failure, until it asks again.
+/// A lease is held while its holder asks and, after a failure, until shortly before it asks again.
 #[test]
 fn leases_that_are_held_are_counted() {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    metrics::with_local_recorder(&recorder, || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let net = Net::new(4 * HOUR);
-            net.set_fault(Some(Fault::Timeout));
-            let fleet = Fleet::start(net, true);
-            let held = || {
-                let held = fleet.members.iter().map(|(stapler, _)| {
-                    stapler.observe();
-                    Seen::of(snapshotter.snapshot()).value("certstatus_leases_held", &[])
-                });
-                held.collect::<Vec<_>>()
-            };
-            assert_eq!(held(), [0.0; 5]);
-            tokio::time::sleep(seconds(1)).await;
-            assert_eq!(held().iter().sum::<f64>(), 1.0, "it asks");
-            tokio::time::sleep(seconds(14)).await;
-            assert_eq!(held().iter().sum::<f64>(), 1.0, "it has failed, and the others wait");
-            fleet.net.set_fault(None);
-            tokio::time::sleep(seconds(120)).await;
-            assert_eq!((fleet.stapling(), held()), (5, vec![0.0; 5]));
-        });
+    counted(|snapshotter| async move {
+        let net = Net::new(4 * HOUR);
+        net.set_fault(Some(Fault::Timeout));
+        let fleet = Fleet::start(net, true);
+        let held = || {
+            let held = fleet.members.iter().map(|(stapler, _)| {
+                stapler.observe();
+                Seen::of(snapshotter.snapshot()).value("certstatus_leases_held", &[])
+            });
+            held.collect::<Vec<_>>()
+        };
+        assert_eq!(held(), [0.0; 5]);
+        tokio::time::sleep(seconds(1)).await;
+        assert_eq!(held().iter().sum::<f64>(), 1.0, "it asks");
+        tokio::time::sleep(seconds(14)).await;
+        assert_eq!(held().iter().sum::<f64>(), 1.0, "it has failed, and the others wait");
+        fleet.net.set_fault(None);
+        tokio::time::sleep(seconds(120)).await;
+        assert_eq!((fleet.stapling(), held()), (5, vec![0.0; 5]));
     });
 }
