@@ -1,6 +1,9 @@
 //! Parts of the certificates: pages, filters and orders of `/api/v1/staples`.
 
-use certstatus_lab::LeafRequest;
+use std::thread::sleep;
+use std::time::Duration;
+
+use certstatus_lab::{Fault, LeafRequest};
 use serde_json::Value;
 
 use super::process::{Agent, Place};
@@ -114,4 +117,33 @@ fn what_is_not_understood_is_refused_in_a_sentence() {
         assert_eq!(status, 400, "{query}: {body}");
         assert!(body.contains(said), "{query}: {body}");
     }
+}
+
+/// A responder that fails is asked about one certificate at a time. Of the others nobody says that a
+/// staple of theirs has ended.
+#[test]
+fn who_has_not_had_a_turn_is_told_from_who_has_failed() {
+    let place = Place::new();
+    place.lab.set_fault(Some(Fault::ConnectionReset));
+    for number in 0..40 {
+        let name = format!("host-{number:02}.example");
+        place.issue(&format!("live/{number:02}.pem"), LeafRequest::new(name));
+    }
+    place.configure("[[certificate]]\npath = \"live/*.pem\"\n");
+    let agent = place.start();
+    let turn = "No staple yet: it waits for its turn with the responder.";
+    let mut seen = Vec::new();
+    for _ in 0..200 {
+        let answer = ask(&agent, "state=missing");
+        let staples = answer["staples"].as_array().unwrap();
+        for one in staples {
+            assert_eq!(one["error"].is_null(), one["note"] == turn, "{one}");
+        }
+        seen.push((staples.len(), staples.iter().filter(|one| one["note"] == turn).count()));
+        if seen.last().is_some_and(|(missing, waiting)| (1..*missing).contains(waiting)) {
+            return;
+        }
+        sleep(Duration::from_millis(50));
+    }
+    panic!("missing, and waiting for their turn: {seen:?}");
 }
