@@ -68,6 +68,13 @@ pub(crate) struct State {
     pub(crate) error: Option<Box<str>>,
 }
 
+impl State {
+    /// When the next attempt is due; `None` when there will be none.
+    pub(crate) fn due(&self) -> Option<UnixTime> {
+        (self.phase != Phase::Resting).then_some(self.next)
+    }
+}
+
 /// From whom a response comes.
 #[derive(Debug)]
 pub(crate) enum Source {

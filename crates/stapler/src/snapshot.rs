@@ -6,7 +6,7 @@ use certstatus::message::CertStatus;
 use rustls_pki_types::UnixTime;
 
 use crate::Fingerprint;
-use crate::entry::{Entry, Phase, holds};
+use crate::entry::{Entry, holds};
 
 /// How the staple of a certificate stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,16 +132,25 @@ pub(crate) fn risk_begins(statement: &certstatus::VerifiedResponse) -> UnixTime 
     certstatus::time::unix(until - until.saturating_sub(from) / 4)
 }
 
+/// Whether a staple in that state, made of that statement, is at risk, or there is none.
+pub(crate) fn at_risk(
+    state: StapleState,
+    statement: Option<&Arc<certstatus::VerifiedResponse>>,
+    now: UnixTime,
+) -> bool {
+    match state {
+        StapleState::Good => statement.is_some_and(|s| risk_begins(s) <= now),
+        StapleState::Missing | StapleState::Unknown | StapleState::Revoked => true,
+        _ => false,
+    }
+}
+
 impl Snapshot {
     pub(crate) fn of(entry: &Entry, now: UnixTime) -> Self {
         let state = state_of(entry, now);
         let statement = entry.statement();
         let statement = statement.as_ref();
-        let at_risk = match state {
-            StapleState::Good => statement.is_some_and(|s| risk_begins(s) <= now),
-            StapleState::Missing | StapleState::Unknown | StapleState::Revoked => true,
-            _ => false,
-        };
+        let at_risk = at_risk(state, statement, now);
         let times = statement.map(|s| StatementTimes {
             status: s.status(),
             this_update: s.this_update(),
@@ -164,7 +173,7 @@ impl Snapshot {
             at_risk,
             statement: times,
             attempted: kept.attempted,
-            next_attempt: (kept.phase != Phase::Resting).then_some(kept.next),
+            next_attempt: kept.due(),
             failures: kept.failures,
             error: kept.error.clone(),
             version: entry.version(),

@@ -2,8 +2,8 @@
 
 use rustls_pki_types::UnixTime;
 
-use crate::entry::{Entry, Phase, holds, is_staple};
-use crate::snapshot::{StapleState, risk_begins, state_of};
+use crate::entry::{Entry, holds, is_staple};
+use crate::snapshot::{StapleState, at_risk, state_of};
 
 /// How the staple of a certificate stands at one moment, without anything that would have to be
 /// copied. The rest is in its [`Snapshot`](crate::Snapshot).
@@ -37,16 +37,12 @@ impl Standing {
         let kept = entry.state();
         Self {
             state,
-            at_risk: match state {
-                StapleState::Good => statement.is_some_and(|s| risk_begins(s) <= now),
-                StapleState::Missing | StapleState::Unknown | StapleState::Revoked => true,
-                _ => false,
-            },
+            at_risk: at_risk(state, statement, now),
             stapled: statement.is_some_and(|s| fit(s, now)),
             must_staple: entry.must_staple,
             this_update: statement.map(|s| s.this_update()),
             expires: statement.map(|s| s.expires()),
-            next_attempt: (kept.phase != Phase::Resting).then_some(kept.next),
+            next_attempt: kept.due(),
             failures: kept.failures,
         }
     }
