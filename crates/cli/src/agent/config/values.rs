@@ -335,6 +335,18 @@ impl TryFrom<String> for Owner {
     }
 }
 
+/// By number, as the system knows them.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.user, self.group) {
+            (Some(user), Some(group)) => write!(f, "user {user} and group {group}"),
+            (Some(user), None) => write!(f, "user {user}"),
+            (None, Some(group)) => write!(f, "group {group}"),
+            (None, None) => f.write_str("nobody else"),
+        }
+    }
+}
+
 /// The number of a name of this machine; `None` for no name.
 fn named(
     name: &str,
