@@ -50,6 +50,11 @@ async fn hold(store: &dyn Store) {
         assert_eq!(loaded(&id).await.as_deref(), Some(response.der()));
     }
     assert_eq!(loaded(&other).await, None);
+    let each = store.load_each(&[other, id, other, id]).await;
+    let each: Vec<_> = each.into_iter().map(Result::unwrap).collect();
+    let there = Some(verified[1].der().to_vec());
+    assert_eq!(each, [None, there.clone(), None, there], "in the order that was asked for");
+    assert!(store.load_each(&[]).await.is_empty());
 
     // Saved at the same time, one wins, and is whole.
     let saves: Vec<_> = (0..40).map(|nth| store.save(&id, &verified[nth % 4])).collect();
@@ -124,6 +129,17 @@ async fn staples_in_redis_end_with_the_response_and_foreign_ones_are_not_read_wh
     redis.set(&staple_key(&id), &vec![b'x'; 1 << 20]);
     let read = store.load(&id).await.unwrap().unwrap();
     assert_eq!(read.len(), certstatus::Limits::default().response + 1);
+    // Of many, too; and a key of another kind does not hide those beside it.
+    let (list, good, none) = (Responses::new(), Responses::new(), Fingerprint::of(b"none"));
+    redis.run(["LPUSH", &staple_key(&list.id), "x"]);
+    store.save(&good.id, &good.verified[0]).await.unwrap();
+    let each = store.load_each(&[list.id, id, none, good.id]).await;
+    let [Err(error), Ok(Some(cut)), Ok(None), Ok(Some(whole))] = &each[..] else {
+        panic!("{each:?}")
+    };
+    assert!(error.to_string().contains(&staple_key(&list.id)), "{error}");
+    assert_eq!(cut, &read);
+    assert_eq!(whole, good.verified[0].der());
     // A key of another kind is an error, until something is saved.
     redis.run(["DEL", &staple_key(&id)]);
     redis.run(["LPUSH", &staple_key(&id), "x"]);

@@ -133,6 +133,19 @@ async fn a_cluster_is_one_store() {
         assert_eq!(two.load(&id).await.unwrap(), None);
     }
     assert!(places[0] > 0 && places[1] > 0 && places[0] + places[1] == 12, "{places:?}");
+
+    // Many at once, from whatever nodes they are on.
+    let mut saved = Vec::new();
+    for _ in 0..12 {
+        let Responses { id, verified } = Responses::new();
+        one.save(&id, &verified[0]).await.unwrap();
+        saved.push((id, verified[0].der().to_vec()));
+    }
+    let ids: Vec<_> = saved.iter().map(|(id, _)| *id).collect();
+    let each = two.load_each(&ids).await;
+    for (found, (_, der)) in each.into_iter().zip(&saved) {
+        assert_eq!(found.unwrap().as_ref(), Some(der));
+    }
 }
 
 /// Nothing waits for a Redis that is not there.
@@ -147,6 +160,10 @@ async fn a_redis_that_is_away_costs_no_time_and_is_found_again() {
     let begun = Instant::now();
     for _ in 0..100 {
         let error = store.load(&id).await.unwrap_err().to_string();
+        assert!(error.contains("is away"), "{error}");
+    }
+    for found in store.load_each(&[id; 100]).await {
+        let error = found.unwrap_err().to_string();
         assert!(error.contains("is away"), "{error}");
     }
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());

@@ -2,10 +2,15 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use certstatus_lab::LeafRequest;
+use nix::unistd::{Group, User, geteuid};
+use rustix::process::Signal;
 
 use super::process::{Place, eventually};
 use crate::support::run;
@@ -22,6 +27,111 @@ fn files_have_the_permissions_and_places_that_are_configured() {
     let (first, second) = (place.path("live/a/chain.pem.ocsp"), place.path("out/a/chain"));
     assert_eq!(fs::read(&first).unwrap(), fs::read(&second).unwrap());
     assert_eq!(fs::metadata(first).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+/// A server that has given up being root reads its staple, and others do not. Who is not root gives
+/// files to nobody but oneself.
+#[test]
+fn files_belong_to_the_owner_that_is_configured() {
+    let place = Place::new();
+    place.issue("chain.pem", LeafRequest::new("a.example"));
+    let user = match geteuid().is_root() {
+        true => named("nobody"),
+        false => User::from_uid(geteuid()).unwrap().unwrap(),
+    };
+    let group = Group::from_gid(user.gid).unwrap().unwrap();
+    place.configure(&format!(
+        "[[certificate]]\npath = \"chain.pem\"\noutput = \"out/a.der\"\n\
+         mode = \"0640\"\nowner = \"{}:{}\"\n",
+        user.name, group.name
+    ));
+    assert_eq!(run(place.agent(&["--once"])).code, 0);
+    let staple = place.path("out/a.der");
+    let there = fs::metadata(&staple).unwrap();
+    assert_eq!((there.uid(), there.gid()), (user.uid.as_raw(), group.gid.as_raw()));
+    assert_eq!(there.mode() & 0o777, 0o640);
+    if geteuid().is_root() {
+        // The directory of a test is root's alone.
+        fs::set_permissions(place.path("."), PermissionsExt::from_mode(0o711)).unwrap();
+        assert!(is_read_by(&staple, user.uid.as_raw(), 0), "the owner");
+        assert!(is_read_by(&staple, 4242, group.gid.as_raw()), "one of the group");
+        assert!(!is_read_by(&staple, 4242, 4242), "somebody else");
+    }
+}
+
+/// Whether a process of that user, in that group alone, can read the file.
+fn is_read_by(file: &Path, user: u32, group: u32) -> bool {
+    let mut cat = Command::new("cat");
+    cat.arg(file).uid(user).gid(group).stdout(Stdio::null()).stderr(Stdio::null());
+    cat.status().unwrap().success()
+}
+
+#[test]
+fn a_file_that_may_not_be_given_away_is_told() {
+    let place = Place::new();
+    place.issue("chain.pem", LeafRequest::new("a.example"));
+    place.configure(
+        "[[certificate]]\npath = \"chain.pem\"\noutput = \"out/a.der\"\nowner = \"nobody\"\n",
+    );
+    let mut agent = place.start_with(|command| {
+        if geteuid().is_root() {
+            *command = without_chown(command);
+        }
+    });
+    agent.says(&format!("it may not be given to user {};", named("nobody").uid));
+    agent.says("run the agent as root, or with the capability CAP_CHOWN, or leave `owner` out");
+    agent.signal(Signal::TERM);
+    agent.end();
+    // Nothing half done is left there.
+    assert_eq!(fs::read_dir(place.path("out")).unwrap().count(), 0);
+}
+
+/// The same command without the power to give files away.
+fn without_chown(command: &Command) -> Command {
+    let mut less = Command::new("setpriv");
+    less.arg("--bounding-set=-chown").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => less.env(name, value),
+            None => less.env_remove(name),
+        };
+    }
+    less.stdin(Stdio::null()).stdout(Stdio::null());
+    less
+}
+
+fn named(user: &str) -> User {
+    User::from_name(user).unwrap().unwrap()
+}
+
+/// A mode that is configured anew is a change: a server may have been kept from reading the file.
+#[test]
+fn permissions_that_are_configured_anew_hold_after_a_reload_and_are_told_of() {
+    let place = Place::new();
+    place.issue("chain.pem", LeafRequest::new("a.example"));
+    let with = |mode: &str| {
+        place.configure(&format!(
+            "[[certificate]]\npath = \"chain.pem\"\noutput = \"a.der\"\nmode = \"{mode}\"\n\
+             on_change = \"echo {mode} >> {}\"\n",
+            place.text("log")
+        ));
+    };
+    let log = |expected: &str| {
+        eventually(expected, || {
+            (fs::read_to_string(place.path("log")).ok()? == expected).then_some(())
+        });
+    };
+    let mode = || fs::metadata(place.path("a.der")).unwrap().mode() & 0o777;
+    with("0600");
+    let agent = place.start();
+    log("0600\n");
+    assert_eq!(mode(), 0o600);
+    let staple = fs::read(place.path("a.der")).unwrap();
+    with("0644");
+    agent.signal(Signal::HUP);
+    log("0600\n0644\n");
+    assert_eq!(mode(), 0o644);
+    assert_eq!(fs::read(place.path("a.der")).unwrap(), staple);
 }
 
 #[test]

@@ -123,6 +123,9 @@ impl RedisStore {
     }
 }
 
+/// Many are loaded by as many `GETRANGE`, which travel together on the one connection. `MGET` would
+/// save some microseconds of each certificate, where verifying it takes a hundred; it reads whole what
+/// others have put there, however long, and hides what is wrong with one key among them.
 impl Store for RedisStore {
     fn load<'a>(
         &'a self,
