@@ -10,6 +10,7 @@ mod haproxy;
 mod lighttpd;
 mod nginx;
 mod page;
+mod systemd;
 
 use std::path::PathBuf;
 use std::process::Command;
