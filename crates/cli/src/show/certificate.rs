@@ -45,6 +45,16 @@ impl CertificateShown {
         !self.facts.ocsp_urls.is_empty()
     }
 
+    /// Whether it says where its issuer's certificate is, at an address that can be asked: some name
+    /// a directory alone (`ldap://`).
+    pub(super) fn names_issuer(&self) -> bool {
+        let is_http = |url: &String| {
+            let (scheme, _) = url.split_once("://").unwrap_or_default();
+            ["http", "https"].iter().any(|http| scheme.eq_ignore_ascii_case(http))
+        };
+        self.facts.ca_issuers_urls.iter().any(is_http)
+    }
+
     pub(super) fn render(&self, page: &mut Page, now: UnixTime) {
         let facts = &self.facts;
         page.field("subject", &facts.subject);
@@ -108,4 +118,27 @@ impl EmbeddedShown {
 
 fn urls(urls: &[String]) -> String {
     if urls.is_empty() { "none".to_owned() } else { urls.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use certstatus_lab::{Lab, LeafRequest};
+
+    #[test]
+    fn an_issuer_in_a_directory_is_not_one_that_can_be_asked_for() {
+        let lab = Lab::builder().build().unwrap();
+        let leaf = lab.issue(LeafRequest::new("a.example")).unwrap();
+        let certificate = Certificate::parse(leaf.certificate()).unwrap();
+        let mut shown = CertificateShown::new(&certificate).unwrap();
+        assert!(shown.names_issuer());
+        for (urls, named) in [
+            (&[][..], false),
+            (&["ldap:///CN=CA?cACertificate"], false),
+            (&["ldap:///CN=CA?cACertificate", "HTTP://pki.example/ca.crt"], true),
+        ] {
+            shown.facts.ca_issuers_urls = urls.iter().map(ToString::to_string).collect();
+            assert_eq!(shown.names_issuer(), named, "{urls:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ mod extension;
 mod request;
 mod response;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use asn1::{ParseResult, Tlv};
 use certstatus::{Certificate, Error, Limits};
@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::args::examples;
 use crate::failure::Failure;
 use crate::input::{self, Block};
+use crate::issuer;
 use crate::outcome::Outcome;
 use crate::report::facts::Time;
 use crate::report::{Output, Page, Report, Verdict};
@@ -60,7 +61,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Outcome, Failure> {
         command: "show",
         verdict: Verdict::new(Outcome::Done, summary).labelled("NOT VERIFIED"),
         checked_at: Time(output.now()),
-        next: contents.first().map(|content| content.advice(&name)).into_iter().collect(),
+        next: advice(&contents, &blocks, &args.file).into_iter().collect(),
         contents,
     })?;
     Ok(Outcome::Done)
@@ -110,24 +111,6 @@ impl Content {
         }
     }
 
-    fn advice(&self, name: &str) -> String {
-        match self {
-            Self::Response(_) => {
-                format!("Verify it: certstatus verify --cert CERTIFICATE --issuer ISSUER {name}")
-            }
-            Self::Request(_) => "Nothing. A request says only what is asked.".to_owned(),
-            Self::Certificate(shown) if shown.has_responder() => {
-                format!("Ask for its status: certstatus fetch {name}")
-            }
-            Self::Certificate(_) => {
-                "Nothing. The certificate names no responder, so its status is \
-                                     told by CRLs, if at all."
-                    .to_owned()
-            }
-            Self::Other { .. } => "Give a response, a request or a certificate.".to_owned(),
-        }
-    }
-
     fn render(&self, page: &mut Page, now: rustls_pki_types::UnixTime) {
         match self {
             Self::Request(request) => request.render(page, now),
@@ -142,6 +125,43 @@ impl Content {
             }
         }
     }
+}
+
+/// What to do with the first part of the file.
+fn advice(contents: &[Content], blocks: &[Block], file: &Path) -> Option<String> {
+    let file = file.display();
+    let advice = match contents.first()? {
+        Content::Response(_) => {
+            format!("Verify it: certstatus verify --cert CERTIFICATE --issuer ISSUER {file}")
+        }
+        Content::Request(_) => "Nothing. A request says only what is asked.".to_owned(),
+        Content::Certificate(shown) if !shown.has_responder() => {
+            "Nothing. The certificate names no responder, so its status is told by CRLs, if at all."
+                .to_owned()
+        }
+        Content::Certificate(shown) if shown.names_issuer() || has_issuer(contents, blocks) => {
+            format!("Ask for its status: certstatus fetch {file}")
+        }
+        Content::Certificate(_) => format!(
+            "Get its issuer's certificate from the CA, for this one does not say where that is; \
+             then ask for its status: certstatus fetch {file} --issuer ISSUER"
+        ),
+        Content::Other { .. } => "Give a response, a request or a certificate.".to_owned(),
+    };
+    Some(advice)
+}
+
+/// Whether the first certificate's issuer is among the others, where `fetch` looks for it.
+fn has_issuer(contents: &[Content], blocks: &[Block]) -> bool {
+    let is_certificate = |content: &Content| matches!(content, Content::Certificate(_));
+    let mut certificates = contents
+        .iter()
+        .zip(blocks)
+        .filter(|(content, _)| is_certificate(content))
+        .map(|(_, block)| block.der.clone());
+    let Some(first) = certificates.next() else { return false };
+    let others: Vec<_> = certificates.collect();
+    Certificate::parse(&first).is_ok_and(|first| issuer::among(&first, &others, "").is_ok())
 }
 
 /// What a value is, by its outermost structure.

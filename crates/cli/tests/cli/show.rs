@@ -125,6 +125,37 @@ fn of_a_certificate_what_matters_for_its_status_is_shown() {
     assert_eq!(json["contents"][0]["kind"], "other", "a private key is not shown");
 }
 
+/// What is advised works: with the issuer in the file, with its address in the certificate, and with
+/// neither.
+#[test]
+fn the_advice_about_a_certificate_gets_its_status() {
+    let named = Bench::new();
+    let quiet =
+        |lab: &Lab| LeafRequest::new("localhost").no_aia().responder_urls([lab.responder_url()]);
+    let leaf = named.lab.issue(quiet(&named.lab)).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let files = named.lab.write_files(directory.path(), &leaf).unwrap();
+    for (file, command) in [
+        (&named.files.cert_pem, "fetch FILE"),
+        (&named.files.chain_pem, "fetch FILE"),
+        (&files.chain_pem, "fetch FILE"),
+        (&files.cert_pem, "fetch FILE --issuer ISSUER"),
+    ] {
+        let (_, json) = run_json(show(file));
+        let advice = json["next"][0].as_str().unwrap();
+        let (_, advised) = advice.split_once(": certstatus ").unwrap();
+        assert_eq!(advised.replace(file.to_str().unwrap(), "FILE"), command);
+        let issuer = named.files.issuer_pem.to_str().unwrap();
+        let words: Vec<_> =
+            advised.split(' ').map(|word| if word == "ISSUER" { issuer } else { word }).collect();
+        assert_eq!(run(certstatus(&words)).code, 0, "{advised}");
+    }
+    // What comes from standard input has no name to give.
+    let mut command = certstatus(&["show", "-"]);
+    command.write_stdin(std::fs::read(&named.files.cert_pem).unwrap());
+    assert_eq!(run_json(command).1["next"][0], "Ask for its status: certstatus fetch -");
+}
+
 #[test]
 fn an_error_of_the_responder_is_shown() {
     let bench = Bench::new();
