@@ -38,9 +38,12 @@ pub(crate) fn name(path: &Path) -> String {
 /// When it cannot be read, or has more than [`MAX_FILE`] bytes.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let read = if is_stdin(path) {
-        read_bounded(io::stdin().lock())
+        read_bounded(io::stdin().lock(), 0)
     } else {
-        File::open(path).and_then(read_bounded)
+        File::open(path).and_then(|file| {
+            let length = file.metadata()?.len();
+            read_bounded(file, length)
+        })
     };
     let bytes = read.map_err(|e| unreadable(path, &e))?;
     if bytes.len() as u64 > MAX_FILE {
@@ -54,8 +57,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn read_bounded(reader: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+/// What there is to read, of which so many bytes are expected.
+fn read_bounded(reader: impl Read, expected: u64) -> io::Result<Vec<u8>> {
+    // With room for what is expected it takes one call, and one more that finds the end.
+    let mut bytes = Vec::with_capacity(usize::try_from(expected.min(MAX_FILE)).unwrap_or(0));
     reader.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

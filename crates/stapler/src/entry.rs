@@ -14,18 +14,18 @@ use rustls_pki_types::UnixTime;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::Fingerprint;
+use crate::moment::Moment;
 use crate::schedule::Life;
 
 /// A certificate that is kept stapled.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: Fingerprint,
-    pub(crate) label: Option<Box<str>>,
+    pub(crate) label: Option<Arc<str>>,
     pub(crate) serial_number: Box<[u8]>,
     /// The last second in which the certificate is valid.
     pub(crate) not_after: UnixTime,
     pub(crate) must_staple: bool,
-    pub(crate) seed: u64,
     /// The newest verified statement about the certificate, be it fit to be stapled or not.
     statement: ArcSwapOption<VerifiedResponse>,
     /// Counts what was put into the slot; 0 when nothing ever was.
@@ -48,18 +48,18 @@ pub(crate) struct State {
     /// Whether the one alarm for this staple's end was given.
     pub(crate) alarmed: bool,
     pub(crate) failures: u32,
-    pub(crate) attempted: Option<UnixTime>,
+    pub(crate) attempted: Moment,
     /// When the next attempt is due.
     pub(crate) next: UnixTime,
     /// When the worker looks at the certificate again; what the timer queue has of it.
-    pub(crate) wake: Option<UnixTime>,
-    pub(crate) fresh_until: Option<UnixTime>,
+    pub(crate) wake: Moment,
+    pub(crate) fresh_until: Moment,
     /// Until when this member holds the lease of the certificate, as far as it knows; `None` when it
     /// holds none.
-    pub(crate) leased_until: Option<UnixTime>,
+    pub(crate) leased_until: Moment,
     /// Since when others were asking whenever this member would have; `None` when it was not kept
     /// waiting, or has a new staple since.
-    pub(crate) left_since: Option<UnixTime>,
+    pub(crate) left_since: Moment,
     /// The entity tag of what is in the slot.
     pub(crate) etag: Option<Box<str>>,
     /// A verified response whose time is still to come.
@@ -168,15 +168,14 @@ pub(crate) enum Offered {
 #[derive(Debug)]
 pub(crate) struct NewEntry<'a> {
     pub(crate) certificate: &'a Certificate<'a>,
-    pub(crate) label: Option<Box<str>>,
+    pub(crate) label: Option<Arc<str>>,
     pub(crate) source: Source,
-    pub(crate) seed: u64,
     pub(crate) now: UnixTime,
 }
 
 impl Entry {
     pub(crate) fn new(new: NewEntry<'_>) -> Self {
-        let NewEntry { certificate, label, source, seed, now } = new;
+        let NewEntry { certificate, label, source, now } = new;
         Self {
             id: Fingerprint::of(certificate.der()),
             label,
@@ -184,7 +183,6 @@ impl Entry {
             not_after: certificate.not_after(),
             // An extension that cannot be read may have been the mark.
             must_staple: certificate.must_staple().unwrap_or(true),
-            seed,
             statement: ArcSwapOption::empty(),
             version: AtomicU64::new(0),
             settled: AtomicBool::new(false),
@@ -196,12 +194,12 @@ impl Entry {
                 responder: 0,
                 alarmed: false,
                 failures: 0,
-                attempted: None,
+                attempted: Moment::NONE,
                 next: now,
-                wake: None,
-                fresh_until: None,
-                leased_until: None,
-                left_since: None,
+                wake: Moment::NONE,
+                fresh_until: Moment::NONE,
+                leased_until: Moment::NONE,
+                left_since: Moment::NONE,
                 etag: None,
                 upcoming: None,
                 error: None,

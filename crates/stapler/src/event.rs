@@ -19,7 +19,7 @@ pub struct Event {
     /// The certificate.
     pub certificate: Fingerprint,
     /// What the program calls it; see [`Target::label`](crate::Target::label).
-    pub label: Option<Box<str>>,
+    pub label: Option<Arc<str>>,
     /// Its serial number, in hexadecimal.
     pub serial: String,
     /// Whether it says that its server must staple (RFC 7633).

@@ -173,7 +173,7 @@ pub(crate) async fn ask(shared: &Shared, entry: &Entry, responder: usize) -> Ask
         match shared.store.acquire(&entry.id, LEASE).await {
             Ok(Lease::Granted) => {
                 metrics::lease("granted");
-                entry.state().leased_until = Some(later(shared.clock.now(), LEASE));
+                entry.state().leased_until = later(shared.clock.now(), LEASE).into();
                 // Who held it before may have saved since the look into the store.
                 if load(shared, entry).await {
                     return Asked::TakenOver;

@@ -26,6 +26,7 @@ pub mod gate;
 mod handle;
 mod job;
 pub mod metrics;
+mod moment;
 mod origin;
 mod queue;
 #[cfg(feature = "rustls")]

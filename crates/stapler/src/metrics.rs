@@ -64,7 +64,7 @@ pub(crate) fn staples<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, now: Un
     let mut at_risk = [0u32; 2];
     let mut leases = 0u32;
     for entry in entries {
-        leases += u32::from(entry.state().leased_until.is_some_and(|until| now < until));
+        leases += u32::from(entry.state().leased_until.get().is_some_and(|until| now < until));
         let state = state_of(entry, now);
         if let Some(count) = states.get_mut(state as usize) {
             *count += 1;

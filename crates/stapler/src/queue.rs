@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 
 use crate::entry::Entry;
+use crate::moment::Moment;
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -26,10 +27,10 @@ impl Queue {
     /// Has the worker look at the certificate at that time, and no other; never, if there is none.
     pub(crate) fn set(&mut self, entry: &Arc<Entry>, at: Option<UnixTime>) {
         let mut state = entry.state();
-        if state.wake == at {
+        if state.wake.get() == at {
             return;
         }
-        state.wake = at;
+        state.wake = at.into();
         drop(state);
         if let Some(at) = at {
             self.heap.push(Due { at, entry: Arc::clone(entry) });
@@ -41,8 +42,8 @@ impl Queue {
         while self.heap.peek().is_some_and(|due| due.at <= now) {
             let Due { at, entry } = self.heap.pop()?;
             let mut state = entry.state();
-            if state.wake == Some(at) && !entry.is_removed() {
-                state.wake = None;
+            if state.wake.get() == Some(at) && !entry.is_removed() {
+                state.wake = Moment::NONE;
                 drop(state);
                 return Some(entry);
             }

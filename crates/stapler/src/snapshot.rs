@@ -61,7 +61,7 @@ pub struct Snapshot {
     /// The certificate.
     pub certificate: Fingerprint,
     /// What the program calls it.
-    pub label: Option<Box<str>>,
+    pub label: Option<Arc<str>>,
     /// Its serial number, in hexadecimal.
     pub serial: String,
     /// Its issuer, once that is known.
@@ -172,7 +172,7 @@ impl Snapshot {
             state,
             at_risk,
             statement: times,
-            attempted: kept.attempted,
+            attempted: kept.attempted.get(),
             next_attempt: kept.due(),
             failures: kept.failures,
             error: kept.error.clone(),

@@ -91,7 +91,6 @@ impl Stapler {
             certificate: &certificate,
             label: target.label,
             source,
-            seed: shared.seed(&Fingerprint::of(leaf)),
             now: shared.clock.now(),
         }));
         let index = shared.index.pin();

@@ -1,5 +1,7 @@
 //! What the stapler is told of a certificate.
 
+use std::sync::Arc;
+
 use rustls_pki_types::CertificateDer;
 
 /// A certificate that is to be kept stapled.
@@ -22,7 +24,7 @@ pub struct Target {
     pub(crate) chain: Vec<CertificateDer<'static>>,
     pub(crate) issuer: Option<CertificateDer<'static>>,
     pub(crate) responders: Option<Vec<String>>,
-    pub(crate) label: Option<Box<str>>,
+    pub(crate) label: Option<Arc<str>>,
 }
 
 impl Target {
@@ -46,8 +48,9 @@ impl Target {
         self
     }
 
-    /// Gives the certificate a name for people: a path, or a host. Events and snapshots carry it.
-    pub fn label(mut self, label: impl Into<Box<str>>) -> Self {
+    /// Gives the certificate a name for people: a path, or a host. Events and snapshots
+    /// share it.
+    pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
         self.label = Some(label.into());
         self
     }

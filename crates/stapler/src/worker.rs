@@ -307,7 +307,7 @@ impl Worker {
             _ => Ended::Answered,
         };
         if let Some(gate) = self.gates.get_mut(gate) {
-            gate.end(Instant::now(), ended, entry.seed);
+            gate.end(Instant::now(), ended, self.shared.seed(&entry.id));
             if matches!(ended, Ended::Outage(_)) && gate.is_troubled() {
                 // Nobody who waits for them to be ready should wait for the end of the trouble.
                 gate.waiting().for_each(|waiting| waiting.settle());

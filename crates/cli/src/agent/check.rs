@@ -83,7 +83,7 @@ fn meant(change: Change, config: &Config) -> Option<CertificateMeant> {
     let named = loaded.as_ref().map(|loaded| loaded.responders.as_slice()).unwrap_or_default();
     Some(CertificateMeant {
         outputs: Targets::new(&rule, &path).names(),
-        path: path.display().to_string(),
+        path: path.to_string(),
         must_staple: loaded.as_ref().is_some_and(|loaded| loaded.must_staple),
         responders: asked(&rule, named, config),
         subject: loaded.map(|loaded| loaded.subject),

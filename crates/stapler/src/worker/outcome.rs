@@ -11,6 +11,7 @@ use crate::clock::later;
 use crate::entry::{Entry, Offered, Phase};
 use crate::event::EventKind;
 use crate::job::Asked;
+use crate::moment::Moment;
 use crate::store::{COURTESY, pause_of_others};
 
 impl Worker {
@@ -41,7 +42,8 @@ impl Worker {
             Asked::Answered { status, offered, caching } => {
                 self.answered(entry, status, offered, now);
                 let mut state = entry.state();
-                state.fresh_until = caching.fresh_for.map(|fresh_for| later(now, fresh_for));
+                let fresh_until = caching.fresh_for.map(|fresh_for| later(now, fresh_for));
+                state.fresh_until = fresh_until.into();
                 if offered == Offered::Published {
                     state.etag = caching.etag;
                 }
@@ -49,14 +51,14 @@ impl Worker {
             Asked::NotModified(caching) => {
                 self.succeeded(entry, now);
                 if let Some(fresh_for) = caching.fresh_for {
-                    entry.state().fresh_until = Some(later(now, fresh_for));
+                    entry.state().fresh_until = later(now, fresh_for).into();
                 }
             }
             Asked::TakenOver => self.taken_over(entry),
             Asked::LeftToOthers(retry) => {
                 let mut state = entry.state();
                 state.phase = Phase::Idle;
-                state.left_since.get_or_insert(now);
+                state.left_since = state.left_since.get().unwrap_or(now).into();
                 let courtesy = if state.failures > 0 { COURTESY } else { Duration::ZERO };
                 state.next = later(now, retry.max(Duration::from_secs(1)) + courtesy);
                 drop(state);
@@ -87,7 +89,7 @@ impl Worker {
         if status == CertStatus::Unknown {
             // Right after issuance a responder may not know the certificate yet.
             let mut state = entry.state();
-            state.attempted = Some(now);
+            state.attempted = now.into();
             state.failures = state.failures.saturating_add(1);
             state.error = Some("the responder does not know the certificate".into());
             drop(state);
@@ -103,15 +105,15 @@ impl Worker {
     /// A staple has come from the store. Nobody was asked: the plan goes by its life alone.
     fn taken_over(&mut self, entry: &Arc<Entry>) {
         let mut state = entry.state();
-        (state.etag, state.fresh_until, state.alarmed) = (None, None, false);
-        (state.attempted, state.failures, state.error) = (None, 0, None);
-        state.left_since = None;
+        (state.attempted, state.fresh_until, state.left_since) = Default::default();
+        (state.etag, state.error) = (None, None);
+        (state.failures, state.alarmed) = (0, false);
     }
 
     fn succeeded(&mut self, entry: &Arc<Entry>, now: UnixTime) {
         let mut state = entry.state();
-        state.attempted = Some(now);
-        (state.failures, state.error, state.left_since) = (0, None, None);
+        state.attempted = now.into();
+        (state.failures, state.error, state.left_since) = (0, None, Moment::NONE);
     }
 
     /// Goes on to the next responder of the certificate, if there is one; what the one before it did
@@ -139,7 +141,7 @@ impl Worker {
     /// Every responder has failed.
     fn failed(&mut self, entry: &Arc<Entry>, retry_after: Option<Duration>, now: UnixTime) {
         let mut state = entry.state();
-        state.attempted = Some(now);
+        state.attempted = now.into();
         state.failures = state.failures.saturating_add(1);
         state.phase = Phase::Idle;
         drop(state);
@@ -157,7 +159,7 @@ impl Worker {
     /// Gives the lease back: others may ask when they are due.
     fn release(&mut self, entry: &Arc<Entry>) {
         if self.shared.store.is_shared() {
-            entry.state().leased_until = None;
+            entry.state().leased_until = Moment::NONE;
             self.tidy(Arc::clone(entry), |shared, entry| async move {
                 // A lease that cannot be given back ends by itself.
                 let _ = shared.store.release(&entry.id).await;
@@ -172,8 +174,8 @@ impl Worker {
             let pause = pause_of_others(next, now);
             let mut state = entry.state();
             // One that was not granted is not held the longer either.
-            state.leased_until = state.leased_until.filter(|until| now < *until);
-            state.leased_until = state.leased_until.map(|_| later(now, pause));
+            let held = state.leased_until.get().filter(|until| now < *until);
+            state.leased_until = held.map(|_| later(now, pause)).into();
             drop(state);
             self.tidy(Arc::clone(entry), move |shared, entry| async move {
                 let _ = shared.store.renew(&entry.id, pause).await;

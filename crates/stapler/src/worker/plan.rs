@@ -32,9 +32,13 @@ impl Worker {
         let holds = |s: &&Arc<VerifiedResponse>| s.is_current(now) && now < s.expires();
         let mut state = entry.state();
         let newest = state.upcoming.as_ref().or(statement.as_ref());
-        let waited = state.left_since.zip(state.attempted).map_or(Duration::ZERO, |(since, at)| {
-            Duration::from_secs(at.as_secs().saturating_sub(since.as_secs()))
-        });
+        let waited = state
+            .left_since
+            .get()
+            .zip(state.attempted.get())
+            .map_or(Duration::ZERO, |(since, at)| {
+                Duration::from_secs(at.as_secs().saturating_sub(since.as_secs()))
+            });
         let failures = match state.failures {
             0 => 0,
             own => failures_of_fleet(own, waited),
@@ -42,11 +46,11 @@ impl Worker {
         let facts = Facts {
             now,
             life: newest.filter(holds).map(|response| life(response)),
-            attempted: state.attempted,
+            attempted: state.attempted.get(),
             failures,
-            fresh_until: state.fresh_until,
+            fresh_until: state.fresh_until.get(),
             retry_after,
-            seed: entry.seed,
+            seed: self.shared.seed(&entry.id),
             fleet_seed: self.shared.store.is_shared().then(|| entry.id.seed()),
         };
         state.next = next_attempt(&facts);

@@ -5,7 +5,7 @@
 //! `after` of the next question: certificates that come and go meanwhile make it neither miss one nor
 //! tell one twice. Who shows them to people gives `sort` and `offset`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -26,7 +26,7 @@ pub(in crate::agent) struct Query {
     /// How many are passed over.
     pub(in crate::agent) offset: usize,
     /// Only those whose path comes after this one.
-    pub(in crate::agent) after: Option<PathBuf>,
+    pub(in crate::agent) after: Option<String>,
     /// Only those in this state.
     pub(in crate::agent) state: Option<State>,
     /// Only those that have all of these words in their path, subject, serial number, responders,
@@ -98,11 +98,6 @@ impl Query {
     /// Whether they come in another order than that of their paths.
     pub(in crate::agent) fn is_sorted(&self) -> bool {
         self.sort != Sort::Path || self.order != Order::Asc
-    }
-
-    /// The path that the answer begins after.
-    pub(in crate::agent) fn after(&self) -> Option<&Path> {
-        self.after.as_deref()
     }
 
     /// The words, in small letters.

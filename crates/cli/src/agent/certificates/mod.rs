@@ -12,6 +12,7 @@
 //! twice before it counts as gone, since some replace a link by taking it away first.
 
 mod load;
+mod location;
 mod seen;
 
 use std::collections::HashMap;
@@ -21,10 +22,12 @@ use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
+use glob::MatchOptions;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::config::Rule;
 pub(super) use load::{Loaded, load};
+pub(super) use location::Location;
 use seen::{Seen, Stamp, Stamps};
 
 /// How many certificates are told of at a time.
@@ -37,11 +40,11 @@ const AHEAD: usize = 2;
 #[derive(Debug)]
 pub(super) enum Change {
     /// There is a certificate, new or in place of another.
-    Found(Arc<Path>, Arc<Rule>, Box<Loaded>),
+    Found(Location, Arc<Rule>, Box<Loaded>),
     /// A file is not, or no longer, a certificate. What it was before still counts.
-    Unreadable(Arc<Path>, Arc<Rule>, String),
+    Unreadable(Location, Arc<Rule>, String),
     /// A file has gone.
-    Gone(Arc<Path>),
+    Gone(Location),
 }
 
 /// What comes of a look that is under way.
@@ -57,7 +60,7 @@ pub(super) enum Looked {
 #[derive(Debug)]
 pub(super) struct Sweep {
     rules: Vec<Arc<Rule>>,
-    seen: HashMap<Arc<Path>, Seen>,
+    seen: HashMap<Location, Seen>,
     /// Makes stamps of what tells one file from another.
     hasher: RandomState,
     /// Tells what this look has met from what the one before had.
@@ -69,7 +72,7 @@ pub(super) struct Sweep {
 /// A file that has to be read.
 #[derive(Debug)]
 struct Unread {
-    path: Arc<Path>,
+    path: Location,
     rule: Arc<Rule>,
     stamps: Stamps,
 }
@@ -123,15 +126,12 @@ impl Sweep {
             // The issuer's file counts: with another one the certificate has another issuer.
             let issuer = rule.issuer.as_deref().and_then(Stamp::of);
             if rule.path.is_glob() {
-                // A pattern was checked when the configuration was read; what cannot be looked into
-                // has nothing that could be read.
-                let found = glob::glob_with(rule.path.as_str(), SHELL).into_iter().flatten();
-                for path in found.flatten() {
-                    unread.extend(self.meet(path, &rule, issuer));
+                for path in expand(rule.path.as_str()) {
+                    unread.extend(self.meet(&path, &rule, issuer));
                 }
             } else {
                 // It is meant whether there is a file or not.
-                unread.extend(self.meet(PathBuf::from(rule.path.as_str()), &rule, issuer));
+                unread.extend(self.meet(Path::new(rule.path.as_str()), &rule, issuer));
             }
         }
         let gone = self.gone();
@@ -149,35 +149,34 @@ impl Sweep {
 
     /// A path that a rule means. The first rule that means a path has it. Gives it when it has to be
     /// read.
-    fn meet(&mut self, path: PathBuf, rule: &Arc<Rule>, issuer: Option<Stamp>) -> Option<Unread> {
-        let known = self.seen.get(&*path);
+    fn meet(&mut self, path: &Path, rule: &Arc<Rule>, issuer: Option<Stamp>) -> Option<Unread> {
+        let name = path.to_string_lossy();
+        let known = self.seen.get(&*name);
         if known.is_some_and(|seen| seen.odd == self.odd) {
             return None;
         }
         // Stamps are taken before reading, so that what changes in between is read again.
-        let metadata = std::fs::metadata(&path).ok();
+        let metadata = std::fs::metadata(path).ok();
         if known.is_none() && rule.path.is_glob() && metadata.as_ref().is_some_and(|m| m.is_dir()) {
             return None;
         }
         let stamps = Stamps::new(&self.hasher, metadata.as_ref().map(Stamp::new), issuer);
-        if let Some(seen) = self.seen.get_mut(&*path) {
-            if !seen.meet(self.odd, rule, stamps) {
-                return None;
-            }
-            return Some(Unread { path: path.into(), rule: Arc::clone(rule), stamps });
-        }
-        let path: Arc<Path> = path.into();
-        self.seen.insert(Arc::clone(&path), Seen::new(rule, self.odd));
-        Some(Unread { path, rule: Arc::clone(rule), stamps })
+        let changed = match self.seen.get_mut(&*name) {
+            Some(seen) => seen.meet(self.odd, rule, stamps),
+            None => self.seen.insert(name.clone().into(), Seen::new(rule, self.odd)).is_none(),
+        };
+        // The copy of the path is the one that is kept.
+        let (path, _) = changed.then(|| self.seen.get_key_value(&*name)).flatten()?;
+        Some(Unread { path: path.clone(), rule: Arc::clone(rule), stamps })
     }
 
     /// Takes note of what was not met, and gives what has gone for good.
     fn gone(&mut self) -> Vec<Change> {
-        let mut gone: Vec<Arc<Path>> = Vec::new();
+        let mut gone: Vec<Location> = Vec::new();
         self.seen.retain(|path, seen| {
             let stays = seen.odd == self.odd || !seen.miss(self.odd);
             if !stays {
-                gone.push(Arc::clone(path));
+                gone.push(path.clone());
             }
             stays
         });
@@ -188,7 +187,7 @@ impl Sweep {
     /// Reads these files, by as many threads as there are cores, and gives what has changed.
     fn read(&mut self, batch: &[Unread]) -> Vec<Change> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let load = |one: &Unread| load(&one.path, one.rule.issuer.as_deref());
+        let load = |one: &Unread| load(one.path.path(), one.rule.issuer.as_deref());
         let read: Vec<_> = std::thread::scope(|scope| {
             let parts = batch.chunks(batch.len().div_ceil(threads).max(1));
             let parts = parts
@@ -200,7 +199,7 @@ impl Sweep {
         let mut changes = Vec::with_capacity(batch.len());
         for (Unread { path, rule, stamps }, loaded) in read {
             if let Some(seen) = self.seen.get_mut(path) {
-                changes.extend(seen.read(path, rule, *stamps, loaded));
+                changes.extend(seen.read(&self.hasher, path, rule, *stamps, loaded));
             }
         }
         changes
@@ -208,11 +207,22 @@ impl Sweep {
 }
 
 /// Wildcards as a shell has them: not for a leading dot, and not over a slash.
-const SHELL: glob::MatchOptions = glob::MatchOptions {
+const SHELL: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: true,
 };
+
+/// The paths that a pattern means. What cannot be looked into has nothing that could be read, and a name
+/// that is not UTF-8 is passed over.
+fn expand(pattern: &str) -> impl Iterator<Item = PathBuf> {
+    // Of names that are not UTF-8 the search makes a panic when it is to mind leading dots.
+    let search = MatchOptions { require_literal_leading_dot: false, ..SHELL };
+    let found = glob::glob_with(pattern, search).into_iter().flatten().flatten();
+    // The pattern was checked when the configuration was read.
+    let shell = glob::Pattern::new(pattern).ok();
+    found.filter(move |path| shell.as_ref().is_some_and(|p| p.matches_path_with(path, SHELL)))
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,13 @@
 //! One file as it was seen last, in few bytes: there may be a hundred thousand.
 
 use std::fs::Metadata;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::num::NonZeroU64;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use certstatus_stapler::Fingerprint;
-
-use super::{Change, Loaded};
+use super::{Change, Loaded, Location};
 use crate::agent::config::Rule;
 use crate::failure::Failure;
 
@@ -38,14 +37,21 @@ impl Stamp {
     }
 }
 
-/// The stamps of a certificate's file and of its issuer's as one hash, by a key of this process: two
-/// that differ are told apart but for one time in 2^64.
+/// What stands for a longer value that is only ever compared with another: its hash, by a key of this
+/// process. Two that differ are told apart but for one time in 2^64.
+type Mark = NonZeroU64;
+
+fn mark(hasher: &RandomState, value: impl Hash) -> Mark {
+    Mark::new(hasher.hash_one(value)).unwrap_or(Mark::MIN)
+}
+
+/// The stamps of a certificate's file and of its issuer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamps(u64);
+pub(super) struct Stamps(Mark);
 
 impl Stamps {
     pub(super) fn new(hasher: &RandomState, own: Option<Stamp>, issuer: Option<Stamp>) -> Self {
-        Self(hasher.hash_one((own, issuer)))
+        Self(mark(hasher, (own, issuer)))
     }
 }
 
@@ -55,10 +61,8 @@ pub(super) struct Seen {
     rule: Arc<Rule>,
     /// The files when they were read; `None` when they have to be read again.
     stamps: Option<Stamps>,
-    /// What was told of last.
-    digest: Option<Fingerprint>,
-    /// What was told of last that is wrong.
-    wrong: Option<Box<str>>,
+    /// What was told of last: the certificate, or what is wrong with it.
+    told: Option<Mark>,
     /// The look that has met it last.
     pub(super) odd: bool,
     missed: bool,
@@ -67,12 +71,12 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn new(rule: &Arc<Rule>, odd: bool) -> Self {
         let rule = Arc::clone(rule);
-        Self { rule, stamps: None, digest: None, wrong: None, odd, missed: false }
+        Self { rule, stamps: None, told: None, odd, missed: false }
     }
 
     /// Has it told of again, when it is met again.
     pub(super) fn forget(&mut self) {
-        (self.stamps, self.digest, self.wrong) = (None, None, None);
+        (self.stamps, self.told) = (None, None);
     }
 
     /// It is there in this look, under that rule. Gives whether it has to be read.
@@ -82,7 +86,7 @@ impl Seen {
             let same = *self.rule == **rule;
             self.rule = Arc::clone(rule);
             if !same {
-                (self.stamps, self.digest) = (None, None);
+                (self.stamps, self.told) = (None, None);
             }
         }
         self.stamps != Some(stamps)
@@ -97,27 +101,21 @@ impl Seen {
     /// It was read. Gives what is to be told of.
     pub(super) fn read(
         &mut self,
-        path: &Arc<Path>,
+        hasher: &RandomState,
+        path: &Location,
         rule: &Arc<Rule>,
         stamps: Stamps,
         loaded: Result<Loaded, Failure>,
     ) -> Option<Change> {
-        match loaded {
-            Ok(loaded) => {
-                self.stamps = Some(stamps);
-                let was_wrong = self.wrong.take().is_some();
-                let digest = loaded.digest;
-                let changed = self.digest.replace(digest) != Some(digest);
-                (changed || was_wrong)
-                    .then(|| Change::Found(Arc::clone(path), Arc::clone(rule), Box::new(loaded)))
-            }
-            Err(failure) => {
-                self.stamps = None;
-                let why = failure.to_string();
-                let new = self.wrong.as_deref() != Some(&why);
-                self.wrong = Some(why.as_str().into());
-                new.then(|| Change::Unreadable(Arc::clone(path), Arc::clone(rule), why))
-            }
-        }
+        let loaded = loaded.map_err(|failure| failure.to_string());
+        // What cannot be read is read again at each look.
+        self.stamps = loaded.is_ok().then_some(stamps);
+        let told = mark(hasher, loaded.as_ref().map(|loaded| loaded.digest));
+        let new = self.told.replace(told) != Some(told);
+        let (path, rule) = (path.clone(), Arc::clone(rule));
+        new.then(|| match loaded {
+            Ok(loaded) => Change::Found(path, rule, Box::new(loaded)),
+            Err(why) => Change::Unreadable(path, rule, why),
+        })
     }
 }

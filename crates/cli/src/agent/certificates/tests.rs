@@ -58,7 +58,7 @@ fn changes(sweep: &mut Sweep) -> Vec<Change> {
 
 /// The changes in words: `+` found, `?` unreadable, `-` gone.
 fn look(sweep: &mut Sweep) -> Vec<String> {
-    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let name = |at: &Location| at.path().file_name().unwrap().to_str().unwrap().to_owned();
     changes(sweep)
         .iter()
         .map(|change| match change {
@@ -195,4 +195,22 @@ fn a_directory_that_is_meant_by_a_pattern_is_no_certificate() {
     bench.write("live/a.pem", &bench.leaf("a.example").1);
     fs::create_dir(bench.path("live/b.pem")).unwrap();
     assert_eq!(look(&mut bench.sweep("live/*.pem")), ["+a.pem"]);
+}
+
+#[test]
+fn a_pattern_passes_over_hidden_files_and_names_that_are_no_text() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let bench = Bench::new();
+    let chain = bench.leaf("a.example").1;
+    let directory = bench.directory.path();
+    fs::write(directory.join(OsStr::from_bytes(b"caf\xe9.pem")), &chain).unwrap();
+    for name in ["a.pem", ".b.pem", "sub/c.pem", ".sub/d.pem", "sub/.e/f.pem", "sub/g/h.pem"] {
+        bench.write(name, &chain);
+    }
+    assert_eq!(look(&mut bench.sweep("*.pem")), ["+a.pem"]);
+    assert_eq!(look(&mut bench.sweep("*/*.pem")), ["+c.pem"]);
+    assert_eq!(look(&mut bench.sweep(".s*/*.pem")), ["+d.pem"]);
+    assert_eq!(look(&mut bench.sweep("**/*.pem")), ["+a.pem", "+c.pem", "+h.pem"]);
 }

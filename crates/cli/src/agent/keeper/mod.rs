@@ -5,13 +5,13 @@
 //! is renewed keeps the output of the old one until there is word about the new one, so that a
 //! server that reads in between finds no less than before.
 
+mod delivery;
 mod paths;
 mod stapling;
 mod unit;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -20,20 +20,26 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::certificates::{Change, Loaded};
+use super::certificates::{Change, Loaded, Location};
 use super::config::{Config, Rule};
-use super::outputs::{Announcement, Delivery, Hooks, Targets};
+use super::outputs::Hooks;
 use crate::failure::Failure;
-use crate::report::facts::Time;
 
+use delivery::{Done, Job, deliver};
 use paths::Paths;
 use stapling::start_stapler;
-use unit::{Given, Known, Unit};
+use unit::{Given, Known, Next, Unit};
 pub(super) use view::View;
 
 /// How many deliveries are under way at a time: enough to hide a slow disk or socket, and few enough
 /// to leave it to others.
-const DELIVERIES: usize = 32;
+const DELIVERIES: usize = 8;
+
+/// How many certificates one of them has at most, of those that have files alone.
+const TOGETHER: usize = 64;
+
+/// How many news are taken at once.
+const NEWS: usize = 256;
 
 /// So many changes at once are told of one by one.
 const FEW: usize = 16;
@@ -43,7 +49,7 @@ const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// All certificates by the paths of their files.
-pub(super) type Units = BTreeMap<Arc<Path>, Unit>;
+pub(super) type Units = BTreeMap<Location, Box<Unit>>;
 
 /// Keeps every certificate's servers supplied.
 #[derive(Debug)]
@@ -54,19 +60,10 @@ pub(super) struct Keeper {
     units: Arc<RwLock<Units>>,
     paths: Paths,
     pub(super) hooks: Hooks,
-    deliveries: JoinSet<Done>,
+    deliveries: JoinSet<Vec<Done>>,
     /// Paths whose turn to be delivered has not come.
-    due: BTreeSet<Arc<Path>>,
-    retries: BTreeSet<(Instant, Arc<Path>)>,
-}
-
-/// A delivery that has come to its end.
-#[derive(Debug)]
-struct Done {
-    path: Arc<Path>,
-    given: Given,
-    deliveries: Vec<Delivery>,
-    announcement: Announcement,
+    due: BTreeSet<Location>,
+    retries: BTreeSet<(Instant, Location)>,
 }
 
 /// Nothing that holds the lock can panic halfway through a change.
@@ -136,11 +133,11 @@ impl Keeper {
         for change in changes {
             match change {
                 Change::Found(path, rule, loaded) => {
-                    let (certificate, serial) = (path.display(), &loaded.serial);
+                    let serial = &loaded.serial;
                     if many {
-                        tracing::debug!(%certificate, serial, "certificate found");
+                        tracing::debug!(certificate = %path, serial, "certificate found");
                     } else {
-                        tracing::info!(%certificate, serial, "certificate found");
+                        tracing::info!(certificate = %path, serial, "certificate found");
                     }
                     found += 1;
                     self.found(&path, &rule, &loaded);
@@ -155,8 +152,7 @@ impl Keeper {
         self.gone(&gone);
     }
 
-    fn found(&mut self, path: &Arc<Path>, rule: &Arc<Rule>, loaded: &Loaded) {
-        let targets = Targets::new(rule, path);
+    fn found(&mut self, path: &Location, rule: &Arc<Rule>, loaded: &Loaded) {
         self.forget_if_asked_elsewhere(path, rule, loaded);
         let known = self.stapler.add(stapling::target(path, rule, loaded));
         let (known, wrong) = match known {
@@ -166,9 +162,9 @@ impl Keeper {
         let new = known.as_ref().map(|known| known.handle.certificate());
         let before = {
             let mut units = write(&self.units);
-            let unit = units.entry(Arc::clone(path)).or_insert_with(|| Unit::new(targets.clone()));
+            let unit = units.entry(path.clone()).or_insert_with(|| Box::new(Unit::new(rule)));
             unit.wrong = wrong;
-            unit.retarget(targets);
+            unit.follow(rule, path);
             unit.replace(known)
         };
         if let Some(before) = before.map(|known| known.handle.certificate())
@@ -177,16 +173,16 @@ impl Keeper {
             self.forget(&before, path);
         }
         if let Some(certificate) = new {
-            self.paths.insert(certificate, Arc::clone(path));
+            self.paths.insert(&certificate, path.clone());
         }
-        self.due.insert(Arc::clone(path));
+        self.due.insert(path.clone());
     }
 
     /// A certificate that is to be asked about elsewhere is a new one to the stapler.
-    fn forget_if_asked_elsewhere(&mut self, path: &Arc<Path>, rule: &Rule, loaded: &Loaded) {
+    fn forget_if_asked_elsewhere(&mut self, path: &Location, rule: &Rule, loaded: &Loaded) {
         let before = read(&self.units).get(path).and_then(|unit| {
             let certificate = unit.known.as_ref()?.handle.certificate();
-            let asked = unit.targets.rule();
+            let asked = unit.rule();
             let elsewhere = asked.issuer != rule.issuer || asked.responder != rule.responder;
             (elsewhere && loaded.is(&certificate)).then_some(certificate)
         });
@@ -195,48 +191,52 @@ impl Keeper {
         }
     }
 
-    fn unreadable(&mut self, path: Arc<Path>, rule: &Arc<Rule>, why: &str) {
-        tracing::warn!(certificate = %path.display(), "{why}");
+    fn unreadable(&mut self, path: Location, rule: &Arc<Rule>, why: &str) {
+        tracing::warn!(certificate = %path, "{why}");
         let mut units = write(&self.units);
-        let targets = Targets::new(rule, &path);
-        let unit = units.entry(path).or_insert_with(|| Unit::new(targets));
+        let unit = units.entry(path).or_insert_with(|| Box::new(Unit::new(rule)));
         unit.wrong = Some(why.into());
     }
 
     /// Certificates that are wanted no more. Their files are taken away, unless another certificate
     /// writes them now.
-    fn gone(&mut self, paths: &[Arc<Path>]) {
+    fn gone(&mut self, paths: &[Location]) {
+        if paths.is_empty() {
+            return;
+        }
         let mut gone = Vec::new();
         for path in paths {
-            tracing::info!(certificate = %path.display(), "certificate gone");
+            tracing::info!(certificate = %path, "certificate gone");
             let Some(unit) = write(&self.units).remove(path) else { continue };
             if let Some(known) = &unit.known {
                 self.forget(&known.handle.certificate(), path);
             }
-            gone.push((Arc::clone(path), unit.targets));
+            gone.push((path.clone(), unit.targets(path)));
         }
-        let files: BTreeSet<&Path> =
-            gone.iter().flat_map(|(_, targets)| targets.files()).map(|file| &**file).collect();
+        let files: BTreeSet<_> = gone.iter().flat_map(|(_, targets)| targets.files()).collect();
         let mut theirs = BTreeSet::new();
         if !files.is_empty() {
-            for unit in read(&self.units).values() {
-                let taken = unit.targets.files().iter().filter(|file| files.contains(&***file));
-                theirs.extend(taken.cloned());
+            for (path, unit) in read(&self.units).iter() {
+                let targets = unit.targets(path);
+                theirs.extend(targets.files().iter().filter(|file| files.contains(file)).cloned());
             }
         }
-        for (path, targets) in gone {
-            let targets = targets.without(&theirs);
-            self.deliveries.spawn(async move {
-                let deliveries = targets.withdraw().await;
-                let announcement = announcement(&path, &targets, None);
-                Done { path, given: Given::Nothing, deliveries, announcement }
-            });
-        }
+        let jobs = gone.iter().map(|(at, targets)| Job {
+            at: at.clone(),
+            targets: targets.clone().without(&theirs),
+            given: Given::Nothing,
+            staple: None,
+        });
+        let jobs: Vec<Job> = jobs.collect();
+        self.deliveries.spawn(deliver(jobs));
     }
 
     /// That path has no longer that certificate. The last one that has it ends it.
-    fn forget(&mut self, certificate: &Fingerprint, path: &Arc<Path>) {
-        if self.paths.remove(certificate, path) {
+    fn forget(&mut self, certificate: &Fingerprint, path: &Location) {
+        self.paths.remove(certificate, path);
+        let units = read(&self.units);
+        let has_it = |path: &Location| units.get(path).is_some_and(|unit| unit.is(certificate));
+        if !self.paths.of(certificate).any(has_it) {
             self.stapler.remove(certificate);
         }
     }
@@ -245,9 +245,12 @@ impl Keeper {
     pub(super) async fn work(&mut self) {
         self.deliver_due();
         let retry = self.retries.first().map(|(at, _)| *at);
+        let mut news = Vec::new();
         tokio::select! {
-            Some(certificate) = self.news.recv() => {
-                self.due.extend(self.paths.of(&certificate).cloned());
+            1.. = self.news.recv_many(&mut news, NEWS) => {
+                for certificate in &news {
+                    self.due.extend(self.paths.of(certificate).cloned());
+                }
             }
             Some(done) = self.deliveries.join_next() => self.delivered(done),
             () = at(retry) => self.retry(),
@@ -261,20 +264,19 @@ impl Keeper {
 
     /// Whether, beyond that, every server has been given at least once what it should have.
     pub(super) fn has_tried_all(&self) -> bool {
-        self.is_idle() && !read(&self.units).values().any(Unit::is_untried)
+        self.is_idle() && !read(&self.units).values().any(|unit| unit.is_untried())
     }
 
     /// Whether, beyond that, no server failed to take its staple.
     pub(super) fn is_done(&self) -> bool {
-        self.is_idle() && !read(&self.units).values().any(Unit::has_failed)
+        self.is_idle() && !read(&self.units).values().any(|unit| unit.has_failed())
     }
 
     /// Sees whether every server has what it should have, also where no news told so.
     pub(super) fn look_at_all(&mut self) {
         let units = read(&self.units);
-        self.due.extend(
-            units.iter().filter(|(_, unit)| unit.is_due()).map(|(path, _)| Arc::clone(path)),
-        );
+        let due = units.iter().filter(|(_, unit)| unit.is_due());
+        self.due.extend(due.map(|(path, _)| path.clone()));
     }
 
     fn retry(&mut self) {
@@ -287,74 +289,72 @@ impl Keeper {
     }
 
     fn deliver_due(&mut self) {
-        while self.deliveries.len() < DELIVERIES
-            && let Some(path) = self.due.pop_first()
-        {
-            let mut units = write(&self.units);
-            let Some(unit) = units.get_mut(&path) else { continue };
-            let Some((given, staple)) = unit.begin() else { continue };
-            let targets = unit.targets.clone();
-            drop(units);
-            self.deliveries.spawn(async move {
-                let deliveries = match &staple {
-                    Some(staple) => targets.deliver(staple.der()).await,
-                    None => targets.withdraw().await,
-                };
-                let announcement = announcement(&path, &targets, staple.as_deref());
-                Done { path, given, deliveries, announcement }
-            });
+        while self.deliveries.len() < DELIVERIES && !self.due.is_empty() {
+            let jobs = self.next_jobs();
+            if !jobs.is_empty() {
+                self.deliveries.spawn(deliver(jobs));
+            }
         }
     }
 
-    fn delivered(&mut self, done: Result<Done, tokio::task::JoinError>) {
-        let Done { path, given, deliveries, announcement } = match done {
-            Ok(done) => done,
-            Err(error) => {
-                tracing::error!(%error, "a delivery ended early");
-                return;
+    /// The first of what is due: many certificates, as long as nobody but the disk is waited for.
+    fn next_jobs(&mut self) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        let mut units = write(&self.units);
+        while jobs.len() < TOGETHER
+            && let Some(at) = self.due.pop_first()
+        {
+            let Some(unit) = units.get_mut(&at) else { continue };
+            let targets = unit.targets(&at);
+            let alone = targets.has_sockets();
+            if alone && !jobs.is_empty() {
+                self.due.insert(at);
+                break;
             }
-        };
-        let changed = deliveries.iter().any(|delivery| delivery.changed);
+            let Some((given, staple)) = unit.begin() else { continue };
+            jobs.push(Job { at, targets, given, staple });
+            if alone {
+                break;
+            }
+        }
+        jobs
+    }
+
+    fn delivered(&mut self, done: Result<Vec<Done>, tokio::task::JoinError>) {
+        match done {
+            Ok(done) => done.into_iter().for_each(|done| self.done(done)),
+            Err(error) => tracing::error!(%error, "a delivery ended early"),
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        let Done { at: path, given, delivered, announcement } = done;
+        if let Some((hook, announcement)) = announcement {
+            self.hooks.announce(&hook, announcement);
+        }
         let mut units = write(&self.units);
         let Some(unit) = units.get_mut(&path) else { return };
-        for failed in &deliveries {
+        for one in &delivered.unfinished {
             // What is tried again and fails again is told once.
-            if let Some(error) = &failed.error
-                && !unit.failed().any(|before| before == failed)
-            {
-                tracing::error!(certificate = %path.display(), "{error}");
+            if unit.unfinished().contains(one) {
+                continue;
             }
-            if failed.waiting && !unit.unfinished().contains(failed) {
-                let target = &failed.target;
-                tracing::info!(certificate = %path.display(), "nobody listens at {target} yet");
+            if let Some(error) = &one.error {
+                tracing::error!(certificate = %path, "{error}");
+            } else if one.waiting {
+                tracing::info!(certificate = %path, "nobody listens at {} yet", one.target);
             }
         }
-        match unit.end(given, deliveries) {
-            unit::Next::Nothing => {}
-            unit::Next::Again => {
-                self.due.insert(path.clone());
+        match unit.end(given, delivered) {
+            Next::Nothing => {}
+            Next::Again => {
+                self.due.insert(path);
             }
-            unit::Next::Retry(failures) => {
+            Next::Retry(failures) => {
                 let pause = RETRY_MIN.saturating_mul(1 << failures.min(6)).min(RETRY_MAX);
-                self.retries.insert((Instant::now() + pause, path.clone()));
+                self.retries.insert((Instant::now() + pause, path));
             }
         }
-        if let Some(hook) = unit.targets.hook().filter(|_| changed) {
-            self.hooks.announce(hook, announcement);
-        }
-    }
-}
-
-fn announcement(
-    path: &Path,
-    targets: &Targets,
-    staple: Option<&certstatus::VerifiedResponse>,
-) -> Announcement {
-    Announcement {
-        certificate: path.display().to_string(),
-        outputs: targets.files().iter().map(|file| file.display().to_string()).collect(),
-        status: staple.map_or("none", |s| crate::report::facts::status_name(s.status())),
-        expires: staple.map(|staple| Time(staple.expires())),
     }
 }
 

@@ -1,6 +1,5 @@
 //! The configuration in the words of the stapler.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use certstatus_stapler::fetch::Http;
@@ -9,7 +8,7 @@ use certstatus_stapler::{DiskStore, Fingerprint, ResponderLimits, Stapler, Targe
 use rustls_pki_types::CertificateDer;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::agent::certificates::Loaded;
+use crate::agent::certificates::{Loaded, Location};
 use crate::agent::config::{Config, Fetch, Rule, Store};
 use crate::failure::Failure;
 use crate::input;
@@ -88,10 +87,10 @@ fn redis(store: &Store) -> Result<Option<RedisStore>, Failure> {
 }
 
 /// A certificate as the stapler is told of it.
-pub(super) fn target(path: &Path, rule: &Rule, loaded: &Loaded) -> Target {
+pub(super) fn target(at: &Location, rule: &Rule, loaded: &Loaded) -> Target {
     let chain: Vec<_> =
         loaded.chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-    let mut target = Target::from_chain(&chain).label(path.display().to_string());
+    let mut target = Target::from_chain(&chain).label(at.label());
     if !rule.responder.0.is_empty() {
         target = target.responders(rule.responder.0.iter().map(|url| url.0.clone()));
     }

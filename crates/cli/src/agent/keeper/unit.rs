@@ -3,21 +3,23 @@
 use std::sync::Arc;
 
 use certstatus::VerifiedResponse;
-use certstatus_stapler::{StapleHandle, StapleState};
+use certstatus_stapler::{Fingerprint, StapleHandle, StapleState};
 
-use crate::agent::certificates::Loaded;
-use crate::agent::outputs::{Delivery, Targets};
+use crate::agent::certificates::{Loaded, Location};
+use crate::agent::config::Rule;
+use crate::agent::outputs::{Delivered, Delivery, Targets};
 
 /// The certificate at one path.
 #[derive(Debug)]
 pub(in crate::agent) struct Unit {
-    pub(super) targets: Targets,
+    /// What names its servers.
+    rule: Arc<Rule>,
     /// The certificate; `None` until its file could be read once.
     pub(super) known: Option<Known>,
     /// Why the file cannot be read now.
     pub(super) wrong: Option<Box<str>>,
-    /// How the last delivery went.
-    outputs: Outputs,
+    /// How the last delivery went with each server, when it did not go well with all of them.
+    unfinished: Box<[Delivery]>,
     /// What the servers have.
     given: Given,
     /// Counts the handles that there have been: each counts its versions anew.
@@ -39,17 +41,6 @@ impl Known {
     pub(super) fn new(handle: StapleHandle, loaded: &Loaded) -> Self {
         Self { handle, subject: loaded.subject.as_str().into() }
     }
-}
-
-/// How the last delivery went: of most there is nothing to remember but that it did.
-#[derive(Debug)]
-enum Outputs {
-    /// There was none.
-    None,
-    /// Well: a staple was given, or taken away.
-    Well { stapled: bool },
-    /// Not well with every server, or not done yet.
-    Failed(Box<[Delivery]>),
 }
 
 /// What servers were given.
@@ -74,17 +65,22 @@ pub(super) enum Next {
 }
 
 impl Unit {
-    pub(super) fn new(targets: Targets) -> Self {
+    pub(super) fn new(rule: &Arc<Rule>) -> Self {
         Self {
-            targets,
+            rule: Arc::clone(rule),
             known: None,
             wrong: None,
-            outputs: Outputs::None,
+            unfinished: Box::default(),
             given: Given::Nothing,
             generation: 0,
             busy: false,
             failures: 0,
         }
+    }
+
+    /// Whether it is that certificate.
+    pub(super) fn is(&self, certificate: &Fingerprint) -> bool {
+        self.known.as_ref().is_some_and(|known| known.handle.certificate() == *certificate)
     }
 
     /// Takes another certificate, or the same from anew, and gives the one before.
@@ -93,35 +89,43 @@ impl Unit {
         std::mem::replace(&mut self.known, known)
     }
 
-    /// Takes what a rule wants now. Other servers have been given nothing yet.
-    pub(super) fn retarget(&mut self, targets: Targets) {
-        if self.targets != targets {
+    /// What names its servers.
+    pub(super) fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// Takes another rule. Other servers have been given nothing yet.
+    pub(super) fn follow(&mut self, rule: &Arc<Rule>, at: &Location) {
+        if !Arc::ptr_eq(&self.rule, rule) && self.targets(at) != Targets::new(rule, at) {
             self.given = Given::Nothing;
-            self.outputs = Outputs::None;
+            self.unfinished = Box::default();
         }
-        self.targets = targets;
+        self.rule = Arc::clone(rule);
+    }
+
+    /// Its servers. They are found anew each time: a hundred thousand paths are not kept twice.
+    pub(super) fn targets(&self, at: &Location) -> Targets {
+        Targets::new(&self.rule, at)
     }
 
     /// How the last delivery went with each server.
-    pub(super) fn outputs(&self) -> Vec<Delivery> {
-        match &self.outputs {
-            Outputs::None => Vec::new(),
-            Outputs::Well { stapled } => self.targets.all_well(*stapled),
-            Outputs::Failed(deliveries) => deliveries.to_vec(),
+    pub(super) fn outputs(&self, at: &Location) -> Vec<Delivery> {
+        match self.given {
+            _ if !self.unfinished.is_empty() => self.unfinished.to_vec(),
+            Given::Nothing => Vec::new(),
+            Given::Staple(..) => self.targets(at).all_well(true),
+            Given::Withdrawn => self.targets(at).all_well(false),
         }
     }
 
     /// What went wrong in the last delivery.
     pub(super) fn failed(&self) -> impl Iterator<Item = &Delivery> {
-        self.unfinished().iter().filter(|delivery| delivery.error.is_some())
+        self.unfinished.iter().filter(|delivery| delivery.error.is_some())
     }
 
     /// The last delivery to each server, when there is something left to do.
     pub(super) fn unfinished(&self) -> &[Delivery] {
-        match &self.outputs {
-            Outputs::Failed(deliveries) => deliveries,
-            _ => &[],
-        }
+        &self.unfinished
     }
 
     /// Whether servers should have something else than they have.
@@ -164,14 +168,10 @@ impl Unit {
     }
 
     /// A delivery has come to its end.
-    pub(super) fn end(&mut self, given: Given, deliveries: Vec<Delivery>) -> Next {
+    pub(super) fn end(&mut self, given: Given, delivered: Delivered) -> Next {
         self.busy = false;
-        let failed = deliveries.iter().any(|one| one.error.is_some() || one.waiting);
-        self.outputs = match failed {
-            true => Outputs::Failed(deliveries.into()),
-            false => Outputs::Well { stapled: matches!(given, Given::Staple(..)) },
-        };
-        if failed {
+        self.unfinished = delivered.unfinished;
+        if !self.unfinished.is_empty() {
             self.failures = self.failures.saturating_add(1);
             return Next::Retry(self.failures - 1);
         }

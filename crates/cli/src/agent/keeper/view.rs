@@ -2,7 +2,6 @@
 //! asked for.
 
 use std::ops::Bound;
-use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use rustls_pki_types::UnixTime;
 use super::unit::{Known, Unit};
 use super::{Units, read};
 use crate::agent::board::{Brief, Order, Part, Query, Sort, StapleFacts, State, Tally, short_name};
+use crate::agent::certificates::Location;
 use crate::agent::outputs::{HookBoard, HookState};
 use crate::report::facts::{Time, seconds_until, sentence, status_name};
 
@@ -38,7 +38,7 @@ struct Place {
     name: Box<str>,
     /// When its staple ends; 0 without one.
     expires: u64,
-    path: Arc<Path>,
+    path: Location,
 }
 
 impl View {
@@ -84,14 +84,14 @@ impl View {
                 return;
             }
             matching += 1;
-            if query.after().is_none_or(|after| after < &**path) {
+            if query.after.as_deref().is_none_or(|after| after < path.as_str()) {
                 found.push(Place::new(query.sort, path, unit, &one));
             }
         });
         let more = found.len() > query.offset.saturating_add(query.limit);
         let chosen = choose(found, query);
         let next = chosen.last().filter(|_| more && !query.is_sorted());
-        let next = next.map(|place| place.path.display().to_string());
+        let next = next.map(|place| place.path.to_string());
         let units = read(&self.units);
         let staples = chosen.iter().filter_map(|place| {
             // It may have gone meanwhile.
@@ -126,14 +126,14 @@ impl View {
 
     /// Shows every certificate, in the order of their paths, and lets the keeper work in between:
     /// of one that comes or goes meanwhile it is open whether it is shown.
-    fn walk(&self, mut show: impl FnMut(&Arc<Path>, &Unit)) {
-        let mut last: Option<Arc<Path>> = None;
+    fn walk(&self, mut show: impl FnMut(&Location, &Unit)) {
+        let mut last: Option<Location> = None;
         loop {
-            let from = last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let from = last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
             let units = read(&self.units);
             let mut stretch = 0;
             let mut end = None;
-            for (path, unit) in units.range::<Path, _>((from, Bound::Unbounded)).take(STRETCH) {
+            for (path, unit) in units.range::<Location, _>((from, Bound::Unbounded)).take(STRETCH) {
                 show(path, unit);
                 (stretch, end) = (stretch + 1, Some(path));
             }
@@ -146,7 +146,7 @@ impl View {
 }
 
 impl Place {
-    fn new(sort: Sort, path: &Arc<Path>, unit: &Unit, one: &Brief) -> Self {
+    fn new(sort: Sort, path: &Location, unit: &Unit, one: &Brief) -> Self {
         let expires = one.expires.filter(|_| one.stapled).map_or(0, |expires| expires.as_secs());
         let number = match sort {
             Sort::Path | Sort::Name => 0,
@@ -158,11 +158,11 @@ impl Place {
         let name = match sort {
             Sort::Name => {
                 let subject = unit.known.as_ref().map_or("", |known| &known.subject);
-                short_name(subject, path).to_lowercase().into()
+                short_name(subject, path.path()).to_lowercase().into()
             }
             _ => Box::default(),
         };
-        Self { number, name, expires, path: Arc::clone(path) }
+        Self { number, name, expires, path: path.clone() }
     }
 }
 
@@ -220,7 +220,13 @@ fn brief(unit: &Unit, now: UnixTime) -> Brief {
 
 /// Whether all those words, which are in small letters, are in what is shown of a certificate. `text`
 /// is room to work in.
-fn has_words(path: &Path, unit: &Unit, words: &[String], now: UnixTime, text: &mut String) -> bool {
+fn has_words(
+    path: &Location,
+    unit: &Unit,
+    words: &[String],
+    now: UnixTime,
+    text: &mut String,
+) -> bool {
     let has_all = |text: &str| words.iter().all(|word| text.contains(word.as_str()));
     text.clear();
     let mut add = |part: &str| {
@@ -230,10 +236,10 @@ fn has_words(path: &Path, unit: &Unit, words: &[String], now: UnixTime, text: &m
             false => text.push_str(&part.to_lowercase()),
         }
     };
-    add(&path.to_string_lossy());
+    add(path.as_str());
     add(unit.known.as_ref().map_or("", |known| &known.subject));
     add(unit.wrong.as_deref().unwrap_or_default());
-    unit.targets.files().iter().for_each(|file| add(&file.to_string_lossy()));
+    unit.targets(path).files().iter().for_each(|file| add(&file.to_string_lossy()));
     unit.failed().filter_map(|failed| failed.error.as_deref()).for_each(&mut add);
     // Most are found by their names, and the rest costs more.
     let Some(known) = unit.known.as_ref().filter(|_| !has_all(text)) else {
@@ -252,20 +258,20 @@ fn has_words(path: &Path, unit: &Unit, words: &[String], now: UnixTime, text: &m
     has_all(text)
 }
 
-fn facts(path: &Path, unit: &Unit, now: UnixTime) -> StapleFacts {
-    let certificate = path.display().to_string();
-    let outputs = unit.outputs();
+fn facts(path: &Location, unit: &Unit, now: UnixTime) -> StapleFacts {
+    let certificate = path.to_string();
+    let outputs = unit.outputs(path);
     match &unit.known {
         Some(known) => StapleFacts {
             certificate,
-            name: short_name(&known.subject, path),
+            name: short_name(&known.subject, path.path()),
             outputs,
             file_error: unit.wrong.as_deref().map(str::to_owned),
             ..stapled(known, now)
         },
         None => StapleFacts {
             certificate,
-            name: short_name("", path),
+            name: short_name("", path.path()),
             subject: String::new(),
             serial: String::new(),
             not_after: None,

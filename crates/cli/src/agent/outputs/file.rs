@@ -11,26 +11,9 @@ use crate::failure::reason;
 /// The permissions of a new file: a staple is public, and the server runs as somebody else.
 const MODE: u32 = 0o644;
 
-/// [`write_now`], on a thread that may wait.
-pub(super) async fn write(
-    path: &Path,
-    staple: &[u8],
-    mode: Option<Mode>,
-    owner: Option<Owner>,
-) -> Result<bool, String> {
-    let (path, staple) = (path.to_owned(), staple.to_owned());
-    blocking(move || write_now(&path, &staple, mode, owner)).await
-}
-
-/// [`remove_now`], on a thread that may wait.
-pub(super) async fn remove(path: &Path) -> Result<bool, String> {
-    let path = path.to_owned();
-    blocking(move || remove_now(&path)).await
-}
-
 /// Writes the file, whole or not at all, and its directory if there is none. Gives whether it was
 /// another before, or had not the mode or the owner that are configured. Waits for the disk.
-pub(super) fn write_now(
+pub(super) fn write(
     path: &Path,
     staple: &[u8],
     mode: Option<Mode>,
@@ -41,7 +24,7 @@ pub(super) fn write_now(
 }
 
 /// Removes the file. Gives whether there was one. Waits for the disk.
-pub(super) fn remove_now(path: &Path) -> Result<bool, String> {
+pub(super) fn remove(path: &Path) -> Result<bool, String> {
     match std::fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -136,33 +119,26 @@ fn give(file: &File, owner: Owner) -> io::Result<()> {
     })
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> Result<T, String> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| format!("what was to be done with a file was not: {error}"))?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_file_is_written_once_with_its_permissions_and_its_directory() {
+    #[test]
+    fn a_file_is_written_once_with_its_permissions_and_its_directory() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new/staple.der");
         let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(write(&path, b"one", None, None).await, Ok(true));
+        assert_eq!(write(&path, b"one", None, None), Ok(true));
         assert_eq!(mode(), 0o644);
-        assert_eq!(write(&path, b"one", None, None).await, Ok(false));
-        assert_eq!(write(&path, b"two", Some(Mode(0o640)), None).await, Ok(true));
+        assert_eq!(write(&path, b"one", None, None), Ok(false));
+        assert_eq!(write(&path, b"two", Some(Mode(0o640)), None), Ok(true));
         assert_eq!((std::fs::read(&path).unwrap(), mode()), (b"two".to_vec(), 0o640));
         let me = rustix::process::getuid().as_raw();
         let owner = Owner { user: Some(me), group: None };
-        assert_eq!(write(&path, b"three", None, Some(owner)).await, Ok(true));
+        assert_eq!(write(&path, b"three", None, Some(owner)), Ok(true));
         assert_eq!(mode(), 0o640, "kept");
-        assert_eq!(remove(&path).await, Ok(true));
-        assert_eq!(remove(&path).await, Ok(false));
+        assert_eq!(remove(&path), Ok(true));
+        assert_eq!(remove(&path), Ok(false));
     }
 
     #[test]
@@ -170,7 +146,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (path, link) = (directory.path().join("staple.der"), directory.path().join("link"));
         let mode = |path| std::fs::metadata(path).unwrap().mode() & 0o777;
-        let write = |mode| write_now(&path, b"staple", mode, None);
+        let write = |mode| write(&path, b"staple", mode, None);
         assert_eq!(write(None), Ok(true));
         std::fs::hard_link(&path, &link).unwrap();
         assert_eq!(write(Some(Mode(0o644))), Ok(false), "it has that mode");
@@ -191,21 +167,21 @@ mod tests {
             user: Some(rustix::process::geteuid().as_raw()),
             group: Some(rustix::process::getegid().as_raw()),
         };
-        assert_eq!(write_now(&path, b"staple", None, None), Ok(true));
+        assert_eq!(write(&path, b"staple", None, None), Ok(true));
         // While this is open, no other file can have its inode.
         let (_open, first) = (File::open(&path).unwrap(), inode());
-        assert_eq!(write_now(&path, b"staple", Some(Mode(0o644)), Some(me)), Ok(false));
+        assert_eq!(write(&path, b"staple", Some(Mode(0o644)), Some(me)), Ok(false));
         assert_eq!(inode(), first);
         // As long, and others.
-        assert_eq!(write_now(&path, b"Staple", None, None), Ok(true));
+        assert_eq!(write(&path, b"Staple", None, None), Ok(true));
         assert_ne!(inode(), first);
         assert_eq!(std::fs::read(&path).unwrap(), b"Staple");
     }
 
-    #[tokio::test]
-    async fn what_cannot_be_written_is_told() {
+    #[test]
+    fn what_cannot_be_written_is_told() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = write(&file.path().join("x"), b"x", None, None).await.unwrap_err();
+        let error = write(&file.path().join("x"), b"x", None, None).unwrap_err();
         assert!(error.contains("cannot be written"), "{error}");
     }
 }

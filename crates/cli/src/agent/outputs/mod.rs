@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::certificates::Location;
 use super::config::{Hook, Rule};
 use haproxy::Told;
 pub(super) use hook::{Announcement, HookBoard, HookState, Hooks};
@@ -50,15 +51,24 @@ pub(super) struct Delivery {
     pub(super) error: Option<String>,
     /// Whether the server does not run: it reads the file when it starts.
     pub(super) waiting: bool,
-    /// Whether something is there now that was not there before.
-    #[serde(skip)]
-    pub(super) changed: bool,
 }
+
+/// How it went with all servers of a certificate.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Delivered {
+    /// Whether something is there now that was not there before.
+    pub(super) changed: bool,
+    /// How it went with each of them; nothing when it went well with all.
+    pub(super) unfinished: Box<[Delivery]>,
+}
+
+/// How it went with each of the files: whether something is there that was not there before.
+pub(super) type Written = Vec<Result<bool, String>>;
 
 impl Targets {
     /// What a rule wants for the certificate at that path.
-    pub(super) fn new(rule: &Arc<Rule>, certificate: &Path) -> Self {
-        let files = rule.outputs().iter().map(|output| output.path_for(certificate).into());
+    pub(super) fn new(rule: &Arc<Rule>, at: &Location) -> Self {
+        let files = rule.outputs().iter().map(|output| output.path_for(at.path()).into());
         Self { files: files.collect(), rule: Arc::clone(rule) }
     }
 
@@ -66,11 +76,6 @@ impl Targets {
     pub(super) fn without(mut self, theirs: &BTreeSet<Box<Path>>) -> Self {
         self.files = self.files.iter().filter(|file| !theirs.contains(*file)).cloned().collect();
         self
-    }
-
-    /// The rule that wants it.
-    pub(super) fn rule(&self) -> &Rule {
-        &self.rule
     }
 
     /// The command that is told.
@@ -89,75 +94,94 @@ impl Targets {
         files.chain(self.rule.haproxy_socket.0.iter().map(ToString::to_string)).collect()
     }
 
+    /// Whether there is an HAProxy to be told.
+    pub(super) fn has_sockets(&self) -> bool {
+        !self.rule.haproxy_socket.0.is_empty()
+    }
+
     /// How it went when everything went well: a staple was given to all of them, or taken away.
     pub(super) fn all_well(&self, stapled: bool) -> Vec<Delivery> {
-        let (error, waiting, changed) = (None::<String>, false, false);
-        let well = |kind, target| Delivery {
-            kind,
-            target,
-            stapled,
-            error: error.clone(),
-            waiting,
-            changed,
-        };
-        let files = self.files.iter().map(|file| well("file", file.display().to_string()));
-        let sockets = self.rule.haproxy_socket.0.iter().map(|s| well("haproxy", s.to_string()));
         match (stapled, self.rule.keep_stale) {
-            (true, _) => files.chain(sockets).collect(),
-            (false, false) => files.collect(),
+            (true, _) => self.to_files(true).chain(self.to_sockets()).collect(),
+            (false, false) => self.to_files(false).collect(),
             (false, true) => Vec::new(),
         }
     }
 
-    /// Gives a staple to all of them.
-    pub(super) async fn deliver(&self, staple: &[u8]) -> Vec<Delivery> {
-        let Rule { mode, owner, haproxy_socket, .. } = &*self.rule;
-        let mut deliveries = Vec::with_capacity(self.files.len() + haproxy_socket.0.len());
-        for path in &self.files {
-            let result = file::write(path, staple, *mode, *owner).await;
-            deliveries.push(Delivery::new("file", path.display().to_string(), result));
-        }
-        for socket in &haproxy_socket.0 {
-            let (result, socket) = (haproxy::update(socket, staple).await, socket.to_string());
-            deliveries.push(match result {
-                Ok(Told::Taken) => Delivery::new("haproxy", socket, Ok(true)),
-                Ok(Told::NobodyThere) if !self.files.is_empty() => Delivery::waiting(socket),
-                Ok(Told::NobodyThere) => {
-                    let error = format!("nobody listens at {socket}: does HAProxy run?");
-                    Delivery::new("haproxy", socket, Err(error))
-                }
-                Err(error) => Delivery::new("haproxy", socket, Err(error)),
-            });
-        }
-        deliveries
+    fn to_files(&self, stapled: bool) -> impl Iterator<Item = Delivery> {
+        self.files.iter().map(move |file| Delivery::well("file", file.display(), stapled))
     }
 
-    /// Takes the staple away, unless it is to be kept: it has expired, or the certificate is
-    /// revoked. A running HAProxy needs no telling, for it does not staple what has expired, and has
-    /// no word for anything else.
-    pub(super) async fn withdraw(&self) -> Vec<Delivery> {
-        let mut deliveries = Vec::with_capacity(self.files.len());
-        if self.rule.keep_stale {
-            return deliveries;
+    fn to_sockets(&self) -> impl Iterator<Item = Delivery> {
+        self.rule.haproxy_socket.0.iter().map(|socket| Delivery::well("haproxy", socket, true))
+    }
+
+    /// Writes the staple to the files; without one, takes away what is there, unless it is to be kept:
+    /// it has expired, or the certificate is revoked. This waits for the disk.
+    pub(super) fn write(&self, staple: Option<&[u8]>) -> Written {
+        let Rule { mode, owner, keep_stale, .. } = &*self.rule;
+        let files = self.files.iter();
+        match staple {
+            Some(staple) => files.map(|path| file::write(path, staple, *mode, *owner)).collect(),
+            None if *keep_stale => Vec::new(),
+            None => files.map(|path| file::remove(path)).collect(),
         }
-        for path in &self.files {
-            let result = file::remove(path).await;
-            let withdrawn = Delivery::new("file", path.display().to_string(), result);
-            deliveries.push(Delivery { stapled: false, ..withdrawn });
+    }
+
+    /// Tells each HAProxy of the staple, after the files were written, and gives how it all went. One
+    /// that runs needs no telling that there is no staple any more, for it does not staple what has
+    /// expired, and has no word for anything else.
+    pub(super) async fn tell(&self, staple: Option<&[u8]>, written: Written) -> Delivered {
+        let mut told = Vec::new();
+        if let Some(staple) = staple {
+            for socket in &self.rule.haproxy_socket.0 {
+                told.push(haproxy::update(socket, staple).await);
+            }
         }
-        deliveries
+        self.delivered(staple.is_some(), written, told)
+    }
+
+    fn delivered(
+        &self,
+        stapled: bool,
+        written: Written,
+        told: Vec<Result<Told, String>>,
+    ) -> Delivered {
+        let is_done = |told: &Result<Told, String>| matches!(told, Ok(Told::Taken));
+        let changed = written.contains(&Ok(true)) || told.iter().any(is_done);
+        if written.iter().all(Result::is_ok) && told.iter().all(is_done) {
+            return Delivered { changed, unfinished: Box::default() };
+        }
+        let files = self.to_files(stapled).zip(written);
+        let files = files.map(|(one, result)| match result {
+            Ok(_) => one,
+            Err(error) => one.failed(error),
+        });
+        let sockets = self.to_sockets().zip(told);
+        let sockets = sockets.map(|(one, result)| match result {
+            Ok(Told::Taken) => one,
+            Ok(Told::NobodyThere) if !self.files.is_empty() => one.waiting(),
+            Ok(Told::NobodyThere) => {
+                let error = format!("nobody listens at {}: does HAProxy run?", one.target);
+                one.failed(error)
+            }
+            Err(error) => one.failed(error),
+        });
+        Delivered { changed, unfinished: files.chain(sockets).collect() }
     }
 }
 
 impl Delivery {
-    fn new(kind: &'static str, target: String, result: Result<bool, String>) -> Self {
-        let changed = result == Ok(true);
-        let (stapled, error) = (result.is_ok(), result.err());
-        Self { kind, target, stapled, error, waiting: false, changed }
+    fn well(kind: &'static str, target: impl ToString, stapled: bool) -> Self {
+        Self { kind, target: target.to_string(), stapled, error: None, waiting: false }
     }
 
-    /// An HAProxy that does not run.
-    fn waiting(target: String) -> Self {
-        Self { waiting: true, stapled: false, ..Self::new("haproxy", target, Ok(false)) }
+    fn failed(self, error: String) -> Self {
+        Self { stapled: false, error: Some(error), ..self }
+    }
+
+    /// Of an HAProxy that does not run.
+    fn waiting(self) -> Self {
+        Self { stapled: false, waiting: true, ..self }
     }
 }

@@ -163,6 +163,12 @@ fn a_command_is_told_what_changed_and_only_then() {
     agent.is_ready();
     assert_eq!(changes(), both);
     assert_eq!(agent.staples()["hooks"].as_array().unwrap().len(), 0);
+    // That there is none any more is one.
+    fs::remove_file(place.path("live/b.pem")).unwrap();
+    let again = [both[0].clone(), both[1].clone(), both[1].clone()];
+    eventually("the end of one", || (changes() == again).then_some(()));
+    assert!(fs::read_to_string(place.path("log")).unwrap().contains("1 none\n"));
+    assert!(!place.path("out/b.der").exists());
 }
 
 /// The agent starts before HAProxy, as its unit says: that is told of once, and HAProxy is given the
