@@ -102,7 +102,8 @@ impl fmt::Display for Relative {
     }
 }
 
-/// Shows a duration by its two largest units: `4d 2h`, `5m`, `0s`.
+/// Shows a duration by its two largest units: `4d 2h`, `5m`, `0s`; and one of less than a second by
+/// milliseconds: `300ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
@@ -116,7 +117,10 @@ impl fmt::Display for Span {
             (seconds % 60, 's'),
         ];
         let Some(first) = parts.iter().position(|(count, _)| *count > 0) else {
-            return f.write_str("0s");
+            return match self.0.subsec_millis() {
+                0 => f.write_str("0s"),
+                millis => write!(f, "{millis}ms"),
+            };
         };
         let mut shown = parts.iter().skip(first).take(2).filter(|(count, _)| *count > 0);
         if let Some((count, unit)) = shown.next() {
@@ -173,5 +177,7 @@ mod tests {
         assert_eq!(at(100_000 + 86_400 * 4 + 7_260), "in 4d 2h");
         assert_eq!(at(100_000 + 86_400 * 4 + 60), "in 4d");
         assert_eq!(Span(Duration::ZERO).to_string(), "0s");
+        assert_eq!(Span(Duration::from_millis(300)).to_string(), "300ms");
+        assert_eq!(Span(Duration::from_millis(1300)).to_string(), "1s");
     }
 }

@@ -174,7 +174,7 @@ impl HttpBuilder {
             client = client.proxy(Proxy::all(proxy).map_err(|e| cannot(cause(&e)))?);
         }
         let client = client.build().map_err(|e| cannot(cause(&e)))?;
-        Ok(Http { client, timeout: self.timeout })
+        Ok(Http { client, timeout: self.timeout, connect_timeout: self.connect_timeout })
     }
 }
 
@@ -191,6 +191,7 @@ fn system_roots() -> RootCertStore {
 pub struct Http {
     client: Client,
     timeout: Duration,
+    connect_timeout: Duration,
 }
 
 impl Http {
@@ -287,7 +288,10 @@ impl Http {
 
     fn error(&self, url: &str, error: &reqwest::Error) -> HttpError {
         let url = url.to_owned();
-        if error.is_timeout() {
+        if error.is_timeout() && error.is_connect() {
+            let reason = format!("there is no connection within {}", Span(self.connect_timeout));
+            HttpError::Connect { url, reason }
+        } else if error.is_timeout() {
             HttpError::Timeout { url, timeout: self.timeout }
         } else if error.is_redirect() {
             HttpError::Redirects { url }

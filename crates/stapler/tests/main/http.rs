@@ -17,27 +17,27 @@ use crate::support::provider;
 
 /// A request as it came: its first line, its header fields, its body.
 #[derive(Clone, Debug)]
-struct Request {
-    line: String,
+pub(crate) struct Request {
+    pub(crate) line: String,
     fields: Vec<String>,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
-    fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let fields = self.fields.iter().filter_map(|field| field.split_once(": "));
         fields.clone().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 
 /// A server that answers as a function says, until the process ends.
-struct Server {
-    url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     seen: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    fn start(
+    pub(crate) fn start(
         address: impl Into<IpAddr>,
         answer: impl Fn(&Request) -> Vec<u8> + Send + 'static,
     ) -> Self {
@@ -57,12 +57,12 @@ impl Server {
         Self { url, seen }
     }
 
-    fn seen(&self) -> Vec<Request> {
+    pub(crate) fn seen(&self) -> Vec<Request> {
         self.seen.lock().unwrap().clone()
     }
 }
 
-fn receive(stream: &TcpStream) -> Option<Request> {
+pub(crate) fn receive(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut lines = Vec::new();
     loop {
@@ -81,15 +81,15 @@ fn receive(stream: &TcpStream) -> Option<Request> {
     Some(request)
 }
 
-fn response(status: &str, fields: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn response(status: &str, fields: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n");
     [head.as_bytes(), fields.as_bytes(), b"\r\n", body].concat()
 }
 
-const OCSP: &str = "content-type: application/ocsp-response\r\n";
+pub(crate) const OCSP: &str = "content-type: application/ocsp-response\r\n";
 
-async fn query(
+pub(crate) async fn query(
     http: HttpBuilder,
     lab: &Lab,
     leaf: &Leaf,
@@ -110,11 +110,11 @@ async fn query(
     ask(&http.build().unwrap(), &query, url).await
 }
 
-fn http() -> HttpBuilder {
+pub(crate) fn http() -> HttpBuilder {
     Http::builder(provider()).timeout(Duration::from_secs(5))
 }
 
-fn lab() -> (Lab, Leaf) {
+pub(crate) fn lab() -> (Lab, Leaf) {
     let lab = Lab::builder().build().unwrap();
     let leaf = lab.leaf("www.example.org").unwrap();
     (lab, leaf)

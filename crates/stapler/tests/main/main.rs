@@ -7,9 +7,11 @@
     clippy::print_stdout
 )]
 
+mod bounds;
 mod clocks;
 mod counted;
 mod fleet;
+mod hints;
 mod http;
 mod imc2018;
 mod life;
