@@ -10,6 +10,7 @@
 mod bounds;
 mod clocks;
 mod counted;
+mod coverage;
 mod fleet;
 mod hints;
 mod http;
