@@ -69,6 +69,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Whether the certificate names a responder beyond the one whose turn it is.
+    pub(crate) fn has_another_responder(&self) -> bool {
+        usize::from(self.responder) + 1 < self.source.responders().len()
+    }
+
     /// When the next attempt is due; `None` when there will be none.
     pub(crate) fn due(&self) -> Option<UnixTime> {
         (self.phase != Phase::Resting).then_some(self.next)

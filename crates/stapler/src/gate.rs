@@ -163,6 +163,15 @@ impl<T> Gate<T> {
         self.waiting.iter().map(|waiting| &waiting.item)
     }
 
+    /// Takes out those of whom `goes` is true, in no order.
+    pub fn release(&mut self, mut goes: impl FnMut(&T) -> bool) -> Vec<T> {
+        let waiting = std::mem::take(&mut self.waiting).into_vec();
+        let (gone, left): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|waiting| goes(&waiting.item));
+        self.waiting = left.into();
+        gone.into_iter().map(|waiting| waiting.item).collect()
+    }
+
     /// Whether there is one that waits.
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
@@ -259,5 +268,31 @@ mod tests {
             gate.end(start, Ended::Outage(Duration::from_secs(600)), 0);
         }
         assert_eq!(gate.admits(start), Admission::From(after(start, 600)));
+    }
+
+    /// Without a staple, and a must-staple certificate before another; then whose staple ends first.
+    #[test]
+    fn the_most_urgent_is_the_first() {
+        let mut gate = Gate::new(ResponderLimits::default());
+        let at = |seconds| Some(certstatus::time::unix(seconds));
+        for (name, must_staple, expires) in [
+            ("ends last", true, at(300)),
+            ("has none", false, None),
+            ("ends first", false, at(100)),
+            ("must have one", true, None),
+            ("ends first, and must have one", true, at(100)),
+        ] {
+            gate.wait(name, must_staple, expires, Duration::from_secs(100));
+        }
+        let turns: Vec<_> = std::iter::from_fn(|| gate.next_waiting()).collect();
+        let expected = [
+            "must have one",
+            "has none",
+            "ends first, and must have one",
+            "ends first",
+            "ends last",
+        ];
+        assert_eq!(turns, expected);
+        assert!(!gate.has_waiting());
     }
 }

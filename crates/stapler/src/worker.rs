@@ -306,13 +306,17 @@ impl Worker {
             Asked::TakenOver | Asked::LeftToOthers(_) => Ended::NotAsked,
             _ => Ended::Answered,
         };
+        let mut elsewhere = Vec::new();
         if let Some(gate) = self.gates.get_mut(gate) {
             gate.end(Instant::now(), ended, self.shared.seed(&entry.id));
             if matches!(ended, Ended::Outage(_)) && gate.is_troubled() {
+                // Whoever names another responder may be served by that one.
+                elsewhere = gate.release(|waiting| waiting.state().has_another_responder());
                 // Nobody who waits for them to be ready should wait for the end of the trouble.
                 gate.waiting().for_each(|waiting| waiting.settle());
             }
         }
+        elsewhere.iter().for_each(|waiting| self.queue_up(waiting));
         if entry.is_removed() {
             // It may have been saved after it was removed.
             self.obey(Command::Remove(entry));

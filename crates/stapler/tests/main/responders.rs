@@ -1,28 +1,96 @@
 //! How responders are treated: within limits, in turn, and gently while they are in trouble.
 
+use std::sync::{Arc, Mutex};
+
 use certstatus_lab::{Fault, LeafRequest};
-use certstatus_stapler::{ResponderLimits, StapleState, Target};
+use certstatus_stapler::fetch::{Answer, HttpError, Question, Transport};
+use certstatus_stapler::{BoxFuture, ResponderLimits, StapleHandle, StapleState, Target};
 
 use crate::support::{DAY, HOUR, Net, add, seconds};
 
+/// Sixty certificates at once: by one limit so many requests are under way at a time, by the other so
+/// many begin in a second. Each is reached, and neither is passed.
 #[tokio::test(start_paused = true)]
 async fn a_crowd_of_certificates_is_asked_for_within_the_limits() {
-    let net = Net::new(4 * DAY);
-    let limits = ResponderLimits::new(3, 10);
-    let stapler = net.stapler().responder_limits(limits).start().unwrap();
-    for number in 0..60 {
-        let leaf = net.leaf(&format!("{number}.example.org"));
-        stapler.add(Target::from_chain(leaf.chain())).unwrap();
+    for (concurrent, per_second, most, soonest) in [(3, 1000, 3, 0), (8, 10, 1, 5)] {
+        let net = Net::new(4 * DAY);
+        let limits = ResponderLimits::new(concurrent, per_second);
+        let stapler = net.stapler().responder_limits(limits).start().unwrap();
+        for number in 0..60 {
+            let leaf = net.leaf(&format!("{number}.example.org"));
+            stapler.add(Target::from_chain(leaf.chain())).unwrap();
+        }
+        stapler.ready().await;
+        assert!(stapler.snapshot().iter().all(|one| one.state == StapleState::Good));
+        assert_eq!((net.asked(), net.most_in_flight()), (60, most));
+        let times = net.times();
+        for second in 0..=times[59] {
+            let in_it = times.iter().filter(|at| **at == second).count();
+            assert!(in_it <= per_second as usize + 1, "{in_it} requests in one second");
+        }
+        assert!((soonest..soonest + 2).contains(&times[59]), "{times:?}");
     }
-    stapler.ready().await;
-    assert!(stapler.snapshot().iter().all(|one| one.state == StapleState::Good));
-    assert_eq!(net.asked(), 60);
-    assert!(net.most_in_flight() <= 3, "{}", net.most_in_flight());
-    let times = net.times();
-    for second in 0..10 {
-        let in_it = times.iter().filter(|at| **at == second).count();
-        assert!(in_it <= 11, "{in_it} requests in one second");
+}
+
+/// Two responders, of which one is dead.
+#[derive(Clone, Debug)]
+struct TwoRoads {
+    net: Net,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+const DEAD: &str = "http://dead.example/";
+const ALIVE: &str = "http://alive.example/";
+
+impl Transport for TwoRoads {
+    fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, HttpError>> {
+        self.asked.lock().unwrap().push(question.responder.to_owned());
+        if question.responder == ALIVE {
+            return self.net.ask(question);
+        }
+        let (url, timeout) = (question.responder.to_owned(), seconds(10));
+        Box::pin(async move {
+            tokio::time::sleep(timeout).await;
+            Err(HttpError::Timeout { url, timeout })
+        })
     }
+
+    fn certificates<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, HttpError>> {
+        self.net.certificates(url)
+    }
+}
+
+/// Each responder has a gate of its own: a dead one keeps nobody from another, be it that of other
+/// certificates or the second of the same. After a few attempts it is passed over.
+#[tokio::test(start_paused = true)]
+async fn a_dead_responder_stands_in_nobodys_way() {
+    let roads = TwoRoads { net: Net::new(4 * DAY), asked: Arc::default() };
+    let net = &roads.net;
+    let limits = ResponderLimits::new(2, 1000);
+    let stapler = net.stapler().transport(roads.clone()).responder_limits(limits).start().unwrap();
+    let begun = net.since();
+    let add = |urls: &'static [&'static str]| {
+        (0..30).map(move |_| {
+            let urls = urls.iter().map(ToString::to_string);
+            let request = LeafRequest::new("www.example.org").responder_urls(urls);
+            Target::from_chain(net.lab.issue(request).unwrap().chain())
+        })
+    };
+    let handles = |urls| add(urls).map(|target| stapler.add(target).unwrap()).collect::<Vec<_>>();
+    let (both, alive) = (handles(&[DEAD, ALIVE]), handles(&[ALIVE]));
+    for handle in &alive {
+        handle.ready().await;
+        assert_eq!(handle.state(), StapleState::Good);
+    }
+    assert!(net.since() - begun < 5, "{} s", net.since() - begun);
+    for handle in &both {
+        handle.ready().await;
+    }
+    tokio::time::sleep(seconds(60)).await;
+    let states: Vec<_> = both.iter().map(StapleHandle::state).collect();
+    assert!(states.iter().all(|state| *state == StapleState::Good), "{states:?}");
+    let dead = roads.asked.lock().unwrap().iter().filter(|url| *url == DEAD).count();
+    assert!((3..10).contains(&dead), "{dead} requests to the dead one");
 }
 
 /// A hundred certificates behind a dead responder cost it little more than one would.
