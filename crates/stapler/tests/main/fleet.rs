@@ -340,3 +340,19 @@ fn leases_that_are_held_are_counted() {
         assert_eq!((fleet.stapling(), held()), (5, vec![0.0; 5]));
     });
 }
+
+/// How often a lease was had, and how often another member had it.
+#[test]
+fn leases_that_are_asked_for_are_counted() {
+    counted(|snapshotter| async move {
+        let fleet = Fleet::start(Net::new(4 * HOUR), true);
+        tokio::time::sleep(seconds(70)).await;
+        assert_eq!((fleet.stapling(), fleet.net.asked()), (5, 1));
+        fleet.away.store(true, Ordering::SeqCst);
+        tokio::time::sleep(seconds(2 * HOUR)).await;
+        let seen = Seen::of(snapshotter.snapshot());
+        let asked_for = |outcome| seen.value("certstatus_leases_total", &[("outcome", outcome)]);
+        assert_eq!((asked_for("granted"), asked_for("held")), (1.0, 4.0));
+        assert_eq!(asked_for("failed"), fleet.net.asked() as f64 - 1.0, "each asks for itself");
+    });
+}

@@ -1,0 +1,116 @@
+//! What stands under `[fetch]` is what the agent does when it asks: each key, by what arrives at the
+//! responder and what becomes of its answer.
+
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use certstatus::rfc5019::request_from_path;
+use certstatus_lab::{Fault, Leaf, LeafRequest, RequestMethod};
+use serde_json::Value;
+
+use super::process::Place;
+use crate::server::{Server, ok};
+use crate::support::run_json;
+
+const RULE: &str = "[[certificate]]\npath = \"chain.pem\"\noutput = \"staple.der\"\n";
+
+/// Configures these lines of `[fetch]`, and gives the exit code of one round and the report's
+/// certificate.
+fn round(place: &Place, lines: &str) -> (i32, Value) {
+    place.configure(&format!("{lines}\n{RULE}"));
+    let (code, report) = run_json(place.agent(&["--once"]));
+    (code, report["staples"][0].clone())
+}
+
+/// A certificate that names a responder which there is not.
+fn of_nobody(place: &Place) -> Leaf {
+    place.issue("chain.pem", LeafRequest::new("a.example").responder_urls([NOBODY]))
+}
+
+const NOBODY: &str = "http://ocsp.nowhere.invalid/ocsp";
+
+#[test]
+fn everything_goes_through_the_proxy() {
+    let place = Place::new();
+    let leaf = of_nobody(&place);
+    let lab = place.lab.clone();
+    let proxy = Server::start(move |request| {
+        let path = request.path.strip_prefix(NOBODY).expect("the whole address");
+        ok("application/ocsp-response", &lab.answer(&request_from_path(path).unwrap()))
+    });
+    let (code, one) = round(&place, &format!("fetch.proxy = \"{}\"", proxy.url("")));
+    assert_eq!(code, 0, "{one}");
+    assert!(place.staple("staple.der", &leaf).is_some());
+    assert_eq!((proxy.paths().len(), place.lab.requests()), (1, 0));
+}
+
+#[test]
+fn a_responder_that_is_mapped_is_asked_in_place_of_the_one_that_is_named() {
+    let place = Place::new();
+    let leaf = of_nobody(&place);
+    let map = format!("[fetch.responders]\n\"{NOBODY}\" = \"{}\"", place.lab.responder_url());
+    let (code, one) = round(&place, &map);
+    assert_eq!((code, place.lab.requests()), (0, 1), "{one}");
+    assert!(place.staple("staple.der", &leaf).is_some());
+}
+
+#[test]
+fn a_nonce_is_sent_and_has_to_come_back_as_configured() {
+    for (nonce, fault, code) in [
+        ("off", Fault::NonceMissing, 0),
+        ("if-present", Fault::NonceMissing, 0),
+        ("if-present", Fault::NonceMismatch, 1),
+        ("required", Fault::NonceMissing, 1),
+    ] {
+        let place = Place::new();
+        place.issue("chain.pem", LeafRequest::new("a.example"));
+        place.lab.set_fault(Some(fault));
+        let (ended, one) = round(&place, &format!("fetch.nonce = \"{nonce}\""));
+        assert_eq!(ended, code, "{nonce}, {fault}: {one}");
+        let asked = place.lab.request_log().remove(0);
+        let sent = nonce != "off";
+        let method = if sent { RequestMethod::Post } else { RequestMethod::Get };
+        assert_eq!((asked.nonce, asked.method), (sent, method), "{nonce}");
+    }
+}
+
+#[test]
+fn the_times_for_the_connection_and_for_the_answer_are_those_configured() {
+    let place = Place::new();
+    place.issue("chain.pem", LeafRequest::new("a.example"));
+    place.lab.set_fault(Some(Fault::Timeout));
+    let (code, one) = round(&place, "fetch.timeout = \"300ms\"");
+    assert_eq!(code, 1);
+    assert!(one["note"].as_str().unwrap().contains("did not answer within 300ms"), "{one}");
+
+    // A listener whose queue is full, and that takes none out of it.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = 0;
+    while TcpStream::connect_timeout(&address, Duration::from_millis(300)).is_ok() {
+        queued += 1;
+        assert!(queued < 10_000, "the queue has no end");
+    }
+    let full = LeafRequest::new("b.example").responder_urls([format!("http://{address}/")]);
+    place.issue("chain.pem", full);
+    let (code, one) = round(&place, "fetch.connect_timeout = \"200ms\"");
+    assert_eq!(code, 1);
+    assert!(one["note"].as_str().unwrap().contains("no connection within 200ms"), "{one}");
+}
+
+/// The rate, while as many as there are may be under way at the same time.
+#[test]
+fn a_responder_gets_no_more_in_a_second_than_configured() {
+    let place = Place::new();
+    for number in 0..9 {
+        place.issue(&format!("live/{number}.pem"), LeafRequest::new("a.example"));
+    }
+    place.configure(
+        "fetch.per_second = 4\nfetch.concurrent = 100\n\
+         [[certificate]]\npath = \"live/*.pem\"\noutput = \"out/{stem}.der\"\n",
+    );
+    let begun = Instant::now();
+    let (code, report) = run_json(place.agent(&["--once"]));
+    assert_eq!((code, place.lab.requests()), (0, 9), "{report}");
+    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+}
