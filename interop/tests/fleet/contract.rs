@@ -137,7 +137,8 @@ async fn staples_in_redis_end_with_the_response_and_foreign_ones_are_not_read_wh
     let [Err(error), Ok(Some(cut)), Ok(None), Ok(Some(whole))] = &each[..] else {
         panic!("{each:?}")
     };
-    assert!(error.to_string().contains(&staple_key(&list.id)), "{error}");
+    let error = error.to_string();
+    assert!(error.contains(&staple_key(&list.id)) && error.contains("WRONGTYPE"), "{error}");
     assert_eq!(cut, &read);
     assert_eq!(whole, good.verified[0].der());
     // A key of another kind is an error, until something is saved.

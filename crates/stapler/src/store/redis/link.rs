@@ -29,7 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const PING: Duration = Duration::from_secs(10);
 
 /// Why a command was not run.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Trouble {
     #[error("Redis at {address} is away ({reason}); the store connects again by itself")]
     Away { address: String, reason: String },
@@ -51,6 +51,7 @@ enum State {
 /// The way to Redis.
 pub(super) struct Link {
     address: String,
+    cluster: bool,
     patience: Duration,
     state: watch::Receiver<State>,
     /// Told when a command finds that the connection is lost.
@@ -68,17 +69,26 @@ impl Link {
         token: String,
         saved: mpsc::Sender<Fingerprint>,
     ) -> Self {
-        let address = server.address();
+        let (address, cluster) = (server.address(), server.is_cluster());
         let lost = Arc::new(Notify::new());
         let (states, state) = watch::channel(State::Connecting);
         let listener = Listener { channel, token, saved, lost: Arc::clone(&lost) };
         let task = Keeper { server, patience, listener, states }.run();
         let task = runtime.spawn(task).abort_handle();
-        Self { address, patience, state, lost, task }
+        Self { address, cluster, patience, state, lost, task }
     }
 
     pub(super) fn address(&self) -> &str {
         &self.address
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        self.cluster
+    }
+
+    /// Redis has answered with an error.
+    pub(super) fn refused(&self, source: RedisError) -> Trouble {
+        Trouble::Redis { address: self.address.clone(), source }
     }
 
     /// Runs commands on the connection, if there is one.
@@ -97,7 +107,7 @@ impl Link {
                 self.lost.notify_one();
                 Err(Trouble::Away { address: address(), reason: source.to_string() })
             }
-            Ok(Err(source)) => Err(Trouble::Redis { address: address(), source }),
+            Ok(Err(source)) => Err(self.refused(source)),
             Err(_) => {
                 self.lost.notify_one();
                 Err(Trouble::Slow { address: address(), patience: self.patience })

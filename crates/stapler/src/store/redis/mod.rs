@@ -42,7 +42,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use certstatus::{Limits, VerifiedResponse};
-use redis::{RedisResult, cmd};
+use futures_util::future::join_all;
+use redis::{Cmd, RedisResult, cmd, pipe};
 use tokio::sync::mpsc;
 
 use super::{Lease, Store};
@@ -123,9 +124,24 @@ impl RedisStore {
     }
 }
 
-/// Many are loaded by as many `GETRANGE`, which travel together on the one connection. `MGET` would
-/// save some microseconds of each certificate, where verifying it takes a hundred; it reads whole what
-/// others have put there, however long, and hides what is wrong with one key among them.
+/// Reads a response.
+fn read(key: &str) -> Cmd {
+    let mut read = cmd("GETRANGE");
+    // One byte more tells that there is more; the verifier refuses it as too long.
+    read.arg(key).arg(0).arg(Limits::default().response);
+    read
+}
+
+/// What was read. To `GETRANGE` what is not there is empty, and nobody saves what is empty.
+fn there(found: Vec<u8>) -> Option<Vec<u8>> {
+    (!found.is_empty()).then_some(found)
+}
+
+/// How the sentence begins when that fails.
+fn unread(key: &str) -> String {
+    format!("{key} cannot be read from Redis")
+}
+
 impl Store for RedisStore {
     fn load<'a>(
         &'a self,
@@ -133,16 +149,42 @@ impl Store for RedisStore {
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         let key = self.key("staple", id);
         Box::pin(async move {
-            let what = format!("{key} cannot be read from Redis");
-            let found: Vec<u8> = self
-                .run(what, |mut redis| async move {
-                    // One byte more tells that there is more; the verifier refuses it as too long.
-                    let last = Limits::default().response;
-                    cmd("GETRANGE").arg(key).arg(0).arg(last).query_async(&mut redis).await
-                })
-                .await?;
-            // To GETRANGE what is not there is empty, and nobody saves what is empty.
-            Ok((!found.is_empty()).then_some(found))
+            let what = unread(&key);
+            let found =
+                self.run(what, |mut redis| async move { read(&key).query_async(&mut redis).await });
+            found.await.map(there)
+        })
+    }
+
+    /// One server is asked for them in one pipeline, which takes half of what as many commands take.
+    /// `MGET` would take a little less still, but reads whole what others have put there, however long.
+    /// A cluster has them on many nodes, and its client takes no pipeline for more than one: there they
+    /// are asked for one by one, all at the same time.
+    fn load_each<'a>(
+        &'a self,
+        ids: &'a [Fingerprint],
+    ) -> BoxFuture<'a, Vec<Result<Option<Vec<u8>>, StoreError>>> {
+        let link = &self.inner.link;
+        if link.is_cluster() || ids.is_empty() {
+            return Box::pin(join_all(ids.iter().map(|id| self.load(id))));
+        }
+        let keys: Vec<_> = ids.iter().map(|id| self.key("staple", id)).collect();
+        let mut all = pipe();
+        // What is wrong with one of them says nothing of the others.
+        all.ignore_errors();
+        for key in &keys {
+            all.add_command(read(key));
+        }
+        Box::pin(async move {
+            let found = link.run(|mut redis| async move { all.query_async(&mut redis).await });
+            let found: Result<Vec<RedisResult<_>>, _> = found.await;
+            let found: Vec<_> = match found {
+                Ok(each) => each.into_iter().map(|one| one.map_err(|e| link.refused(e))).collect(),
+                Err(trouble) => vec![Err(trouble); keys.len()],
+            };
+            let each = found.into_iter().zip(&keys);
+            each.map(|(one, key)| one.map(there).map_err(|e| StoreError::new(unread(key), e)))
+                .collect()
         })
     }
 
