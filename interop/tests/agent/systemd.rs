@@ -1,14 +1,16 @@
 //! The agent's unit, as systemd's own tools read it. That the agent tells systemd when it is ready,
 //! alive, reloading and ending is held by the command's own tests.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::{LIFE, Site};
 use crate::harness::command;
-use crate::harness::process::{Finished, Program};
+use crate::harness::process::{Daemon, Finished, Program};
 
 const UNIT: &str = include_str!("../../../packaging/certstatus-agent.service");
 
@@ -16,6 +18,9 @@ const UNIT: &str = include_str!("../../../packaging/certstatus-agent.service");
 /// says nothing. It is what an agent has to be allowed that runs as root beside the servers' keys and
 /// asks responders.
 const EXPOSURE: u32 = 29;
+
+/// The user who owns nothing, on every Linux.
+const NOBODY: u32 = 65534;
 
 /// What the unit says of that.
 fn value(key: &str) -> &'static str {
@@ -96,4 +101,62 @@ fn the_command_understands_what_the_unit_calls_it_with() {
 
     let state = format!("/var/lib/{}/", value("StateDirectory"));
     command::run(&["agent", "--sample"]).exits(0).says(&state);
+}
+
+/// What the unit leaves of root's powers is what the agent needs: it reads a certificate that only its
+/// owner may read, and writes the staple beside it, as that owner's. Who is not root has no powers to
+/// begin with, and is held to the same among one's own files.
+#[test]
+fn the_powers_that_the_unit_leaves_are_enough_and_needed() {
+    let site = Site::new(Duration::from_secs(3600));
+    let me = fs::metadata("/proc/self").expect("this process").uid();
+    let owner = if me == 0 { NOBODY } else { me };
+    let theirs = site.path("theirs");
+    fs::create_dir(&theirs).expect("a directory");
+    let chain = format!("{theirs}/chain.pem");
+    fs::copy(site.path("chain.pem"), &chain).expect("a certificate");
+    for (path, mode) in [(&chain, 0o600), (&theirs, 0o700)] {
+        chown(path, Some(owner), None).expect("root, or one's own");
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("permissions");
+    }
+    let staple = format!("{theirs}/staple.der");
+    let config = site.configuration(
+        "agent",
+        "store",
+        &format!(
+            "[[certificate]]\npath = \"{chain}\"\noutput = \"{staple}\"\nowner = \"{owner}\"\n\
+             mode = \"0640\"\n"
+        ),
+    );
+    let left: Vec<_> = value("CapabilityBoundingSet").split(' ').collect();
+    let agent = |powers: &[&str]| {
+        let program = command::file().display().to_string();
+        let agent = [&program, "agent", "--config", &config];
+        let setpriv = Program::find("setpriv", "util-linux");
+        let mut call = setpriv.call();
+        call.arg("--no-new-privs");
+        if me == 0 {
+            let powers = powers.iter().map(|p| p.replace("CAP_", ",+").to_lowercase());
+            call.arg(format!("--bounding-set=-all{}", powers.collect::<String>()));
+        }
+        call.args(agent);
+        Daemon::start(call)
+    };
+    agent(&left).wait_for_words(" ready");
+    let there = fs::metadata(&staple).expect("a staple");
+    assert_eq!((there.uid(), there.mode() & 0o777), (owner, 0o640));
+    if me != 0 {
+        return;
+    }
+    for (needed, says) in [
+        (&["CAP_CHOWN"][..], "may not be given"),
+        (&["CAP_FOWNER"], "cannot be written"),
+        (&["CAP_DAC_OVERRIDE"], "cannot be written"),
+        (&["CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"], "chain.pem cannot be read"),
+    ] {
+        fs::remove_file(&staple).ok();
+        let less: Vec<_> = left.iter().copied().filter(|power| !needed.contains(power)).collect();
+        assert_eq!(less.len() + needed.len(), left.len(), "{needed:?}");
+        agent(&less).wait_for_words(says);
+    }
 }
