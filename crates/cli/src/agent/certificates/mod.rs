@@ -11,21 +11,23 @@
 //! half written. It is looked at again each time, and told of once. A file that is gone is missed
 //! twice before it counts as gone, since some replace a link by taking it away first.
 
+mod expand;
 mod load;
 mod location;
 mod seen;
 
 use std::collections::HashMap;
+use std::fs::Metadata;
 use std::hash::RandomState;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use glob::MatchOptions;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::config::Rule;
+use expand::expand;
 pub(super) use load::{Loaded, load};
 pub(super) use location::Location;
 use seen::{Seen, Stamp, Stamps};
@@ -126,14 +128,16 @@ impl Sweep {
             // The issuer's file counts: with another one the certificate has another issuer.
             let issuer = rule.issuer.as_deref().and_then(Stamp::of);
             if rule.path.is_glob() {
-                for path in expand(rule.path.as_str()) {
-                    unread.extend(self.meet(&path, &rule, issuer));
-                }
+                expand(rule.path.as_str(), &mut |path| {
+                    unread.extend(self.meet(path, &rule, issuer));
+                });
             } else {
                 // It is meant whether there is a file or not.
                 unread.extend(self.meet(Path::new(rule.path.as_str()), &rule, issuer));
             }
         }
+        // By their names, so that what is told does not hang on how a directory is laid out.
+        unread.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let gone = self.gone();
         self.took = began.elapsed();
         if !gone.is_empty() && !tell(gone) {
@@ -157,7 +161,7 @@ impl Sweep {
         }
         // Stamps are taken before reading, so that what changes in between is read again.
         let metadata = std::fs::metadata(path).ok();
-        if known.is_none() && rule.path.is_glob() && metadata.as_ref().is_some_and(|m| m.is_dir()) {
+        if rule.path.is_glob() && !is_file(path, metadata.as_ref(), known.is_some()) {
             return None;
         }
         let stamps = Stamps::new(&self.hasher, metadata.as_ref().map(Stamp::new), issuer);
@@ -206,22 +210,13 @@ impl Sweep {
     }
 }
 
-/// Wildcards as a shell has them: not for a leading dot, and not over a slash.
-const SHELL: MatchOptions = MatchOptions {
-    case_sensitive: true,
-    require_literal_separator: true,
-    require_literal_leading_dot: true,
-};
-
-/// The paths that a pattern means. What cannot be looked into has nothing that could be read, and a name
-/// that is not UTF-8 is passed over.
-fn expand(pattern: &str) -> impl Iterator<Item = PathBuf> {
-    // Of names that are not UTF-8 the search makes a panic when it is to mind leading dots.
-    let search = MatchOptions { require_literal_leading_dot: false, ..SHELL };
-    let found = glob::glob_with(pattern, search).into_iter().flatten().flatten();
-    // The pattern was checked when the configuration was read.
-    let shell = glob::Pattern::new(pattern).ok();
-    found.filter(move |path| shell.as_ref().is_some_and(|p| p.matches_path_with(path, SHELL)))
+/// Whether a path that a pattern means is to be read as a certificate: what is there, be it a link that
+/// leads nowhere, but no directory, unless it was a certificate once.
+fn is_file(path: &Path, metadata: Option<&Metadata>, was: bool) -> bool {
+    match metadata {
+        Some(metadata) => was || !metadata.is_dir(),
+        None => path.is_symlink(),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
 use certstatus_lab::{Lab, Leaf};
 use tempfile::TempDir;
@@ -213,4 +214,37 @@ fn a_pattern_passes_over_hidden_files_and_names_that_are_no_text() {
     assert_eq!(look(&mut bench.sweep("*/*.pem")), ["+c.pem"]);
     assert_eq!(look(&mut bench.sweep(".s*/*.pem")), ["+d.pem"]);
     assert_eq!(look(&mut bench.sweep("**/*.pem")), ["+a.pem", "+c.pem", "+h.pem"]);
+}
+
+#[test]
+fn two_stars_go_down_every_directory_but_not_over_links() {
+    let bench = Bench::new();
+    let chain = bench.leaf("a.example").1;
+    for name in ["a.pem", "x/b.pem", "x/y/c.pem", "x/y/z/d.pem"] {
+        bench.write(name, &chain);
+    }
+    symlink(bench.path("x"), bench.path("x/y/round")).unwrap();
+    symlink(bench.path("x/b.pem"), bench.path("x/y/e.pem")).unwrap();
+    assert_eq!(
+        look(&mut bench.sweep("**/*.pem")),
+        ["+a.pem", "+b.pem", "+c.pem", "+e.pem", "+d.pem"]
+    );
+    assert_eq!(look(&mut bench.sweep("x/**/c.pem")), ["+c.pem"]);
+    assert_eq!(look(&mut bench.sweep("**/y/*.pem")), ["+c.pem", "+e.pem"]);
+    assert_eq!(look(&mut bench.sweep("x/./*/../[a-c].pem")), ["+b.pem"]);
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_a_certificate_that_cannot_be_read() {
+    let bench = Bench::new();
+    symlink(bench.path("nowhere"), bench.path("a.pem")).unwrap();
+    let mut sweep = bench.sweep("*.pem");
+    assert_eq!(look(&mut sweep), ["?a.pem"]);
+    let mut named = bench.sweep("[a]*/fullchain.pem");
+    assert!(look(&mut named).is_empty());
+    bench.write("ab/fullchain.pem", &bench.leaf("a.example").1);
+    assert_eq!(look(&mut named), ["+fullchain.pem"]);
+    fs::remove_dir_all(bench.path("ab")).unwrap();
+    assert!(look(&mut named).is_empty(), "missed once");
+    assert_eq!(look(&mut named), ["-fullchain.pem"]);
 }

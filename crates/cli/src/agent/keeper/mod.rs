@@ -163,7 +163,7 @@ impl Keeper {
         let before = {
             let mut units = write(&self.units);
             let unit = units.entry(path.clone()).or_insert_with(|| Box::new(Unit::new(rule)));
-            unit.wrong = wrong;
+            unit.set_wrong(wrong);
             unit.follow(rule, path);
             unit.replace(known)
         };
@@ -195,7 +195,7 @@ impl Keeper {
         tracing::warn!(certificate = %path, "{why}");
         let mut units = write(&self.units);
         let unit = units.entry(path).or_insert_with(|| Box::new(Unit::new(rule)));
-        unit.wrong = Some(why.into());
+        unit.set_wrong(Some(why.into()));
     }
 
     /// Certificates that are wanted no more. Their files are taken away, unless another certificate

@@ -16,16 +16,23 @@ pub(in crate::agent) struct Unit {
     rule: Arc<Rule>,
     /// The certificate; `None` until its file could be read once.
     pub(super) known: Option<Known>,
-    /// Why the file cannot be read now.
-    pub(super) wrong: Option<Box<str>>,
-    /// How the last delivery went with each server, when it did not go well with all of them.
-    unfinished: Box<[Delivery]>,
+    /// What is not as it should be.
+    trouble: Option<Box<Trouble>>,
     /// What the servers have.
     given: Given,
     /// Counts the handles that there have been: each counts its versions anew.
     generation: u32,
     /// A delivery is under way.
     busy: bool,
+}
+
+/// What few certificates have.
+#[derive(Debug, Default, PartialEq)]
+struct Trouble {
+    /// Why the file cannot be read now.
+    wrong: Option<Box<str>>,
+    /// How the last delivery went with each server, when it did not go well with all of them.
+    unfinished: Box<[Delivery]>,
     /// How many deliveries in a row have failed, or found nobody.
     failures: u32,
 }
@@ -69,12 +76,10 @@ impl Unit {
         Self {
             rule: Arc::clone(rule),
             known: None,
-            wrong: None,
-            unfinished: Box::default(),
+            trouble: None,
             given: Given::Nothing,
             generation: 0,
             busy: false,
-            failures: 0,
         }
     }
 
@@ -98,7 +103,7 @@ impl Unit {
     pub(super) fn follow(&mut self, rule: &Arc<Rule>, at: &Location) {
         if !Arc::ptr_eq(&self.rule, rule) && self.targets(at) != Targets::new(rule, at) {
             self.given = Given::Nothing;
-            self.unfinished = Box::default();
+            self.change_trouble(|trouble| trouble.unfinished = Box::default());
         }
         self.rule = Arc::clone(rule);
     }
@@ -111,7 +116,7 @@ impl Unit {
     /// How the last delivery went with each server.
     pub(super) fn outputs(&self, at: &Location) -> Vec<Delivery> {
         match self.given {
-            _ if !self.unfinished.is_empty() => self.unfinished.to_vec(),
+            _ if !self.unfinished().is_empty() => self.unfinished().to_vec(),
             Given::Nothing => Vec::new(),
             Given::Staple(..) => self.targets(at).all_well(true),
             Given::Withdrawn => self.targets(at).all_well(false),
@@ -120,12 +125,29 @@ impl Unit {
 
     /// What went wrong in the last delivery.
     pub(super) fn failed(&self) -> impl Iterator<Item = &Delivery> {
-        self.unfinished.iter().filter(|delivery| delivery.error.is_some())
+        self.unfinished().iter().filter(|delivery| delivery.error.is_some())
     }
 
     /// The last delivery to each server, when there is something left to do.
     pub(super) fn unfinished(&self) -> &[Delivery] {
-        &self.unfinished
+        self.trouble.as_ref().map_or(&[], |trouble| &trouble.unfinished)
+    }
+
+    /// Why the file cannot be read now.
+    pub(super) fn wrong(&self) -> Option<&str> {
+        self.trouble.as_ref()?.wrong.as_deref()
+    }
+
+    /// The file cannot be read, or can be read again.
+    pub(super) fn set_wrong(&mut self, wrong: Option<Box<str>>) {
+        self.change_trouble(|trouble| trouble.wrong = wrong);
+    }
+
+    fn change_trouble<T>(&mut self, change: impl FnOnce(&mut Trouble) -> T) -> T {
+        let mut trouble = self.trouble.take().unwrap_or_default();
+        let result = change(&mut trouble);
+        self.trouble = Some(trouble).filter(|trouble| **trouble != Trouble::default());
+        result
     }
 
     /// Whether servers should have something else than they have.
@@ -135,7 +157,7 @@ impl Unit {
 
     /// Whether servers should have something else that they have not been given even once.
     pub(super) fn is_untried(&self) -> bool {
-        self.failures == 0 && self.is_due()
+        self.trouble.as_ref().is_none_or(|trouble| trouble.failures == 0) && self.is_due()
     }
 
     /// What servers should have, if they do not have it: a staple, or none. `None` when there is
@@ -170,12 +192,17 @@ impl Unit {
     /// A delivery has come to its end.
     pub(super) fn end(&mut self, given: Given, delivered: Delivered) -> Next {
         self.busy = false;
-        self.unfinished = delivered.unfinished;
-        if !self.unfinished.is_empty() {
-            self.failures = self.failures.saturating_add(1);
-            return Next::Retry(self.failures - 1);
+        let before = self.change_trouble(|trouble| {
+            trouble.unfinished = delivered.unfinished;
+            let failures = match trouble.unfinished.is_empty() {
+                true => 0,
+                false => trouble.failures.saturating_add(1),
+            };
+            std::mem::replace(&mut trouble.failures, failures)
+        });
+        if !self.unfinished().is_empty() {
+            return Next::Retry(before);
         }
-        self.failures = 0;
         self.given = given;
         match self.wanted() {
             Some((wanted, _)) if wanted != given => Next::Again,

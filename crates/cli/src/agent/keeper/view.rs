@@ -209,7 +209,7 @@ fn brief(unit: &Unit, now: UnixTime) -> Brief {
     let state = state(&standing);
     Brief {
         state,
-        troubled: state.needs_attention() || unit.wrong.is_some() || undelivered,
+        troubled: state.needs_attention() || unit.wrong().is_some() || undelivered,
         stapled: standing.stapled,
         must_staple: standing.must_staple,
         this_update: standing.this_update,
@@ -238,7 +238,7 @@ fn has_words(
     };
     add(path.as_str());
     add(unit.known.as_ref().map_or("", |known| &known.subject));
-    add(unit.wrong.as_deref().unwrap_or_default());
+    add(unit.wrong().unwrap_or_default());
     unit.targets(path).files().iter().for_each(|file| add(&file.to_string_lossy()));
     unit.failed().filter_map(|failed| failed.error.as_deref()).for_each(&mut add);
     // Most are found by their names, and the rest costs more.
@@ -266,7 +266,7 @@ fn facts(path: &Location, unit: &Unit, now: UnixTime) -> StapleFacts {
             certificate,
             name: short_name(&known.subject, path.path()),
             outputs,
-            file_error: unit.wrong.as_deref().map(str::to_owned),
+            file_error: unit.wrong().map(str::to_owned),
             ..stapled(known, now)
         },
         None => StapleFacts {
@@ -277,7 +277,7 @@ fn facts(path: &Location, unit: &Unit, now: UnixTime) -> StapleFacts {
             not_after: None,
             must_staple: false,
             state: State::Unreadable,
-            note: unit.wrong.as_deref().map(str::to_owned),
+            note: unit.wrong().map(str::to_owned),
             stapled: false,
             status: None,
             this_update: None,
