@@ -114,3 +114,42 @@ fn a_responder_gets_no_more_in_a_second_than_configured() {
     assert_eq!((code, place.lab.requests()), (0, 9), "{report}");
     assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
 }
+
+/// Without a proxy of its own the agent takes that of the environment, but for hosts that it excepts.
+#[test]
+fn the_proxy_of_the_environment_counts() {
+    let place = Place::new();
+    let leaf = of_nobody(&place);
+    let lab = place.lab.clone();
+    let proxy = Server::start(move |request| {
+        let path = request.path.strip_prefix(NOBODY).expect("the whole address");
+        ok("application/ocsp-response", &lab.answer(&request_from_path(path).unwrap()))
+    });
+    place.configure(RULE);
+    for (excepted, code, asked) in [("nowhere.invalid", 1, 0), ("elsewhere.invalid", 0, 1)] {
+        let mut command = place.agent(&["--once"]);
+        command.env("http_proxy", proxy.url("")).env("no_proxy", excepted);
+        let (ended, report) = run_json(command);
+        assert_eq!((ended, proxy.paths().len()), (code, asked), "{report}");
+    }
+    assert!(place.staple("staple.der", &leaf).is_some());
+}
+
+/// A certificate without its chain: the issuer is that of `issuer`, or is where the certificate says.
+#[test]
+fn the_issuer_is_the_one_given_or_the_one_that_the_certificate_names() {
+    for (line, code) in [("", 0), ("issuer = \"ca.pem\"", 0), ("issuer = \"root.pem\"", 1)] {
+        let place = Place::new();
+        let leaf = place.lab.leaf("a.example").unwrap();
+        let files = place.lab.write_files(place.path("files"), &leaf).unwrap();
+        let copy = |from: &std::path::Path, to| place.write(to, std::fs::read(from).unwrap());
+        copy(&files.cert_pem, "chain.pem");
+        copy(&files.issuer_pem, "ca.pem");
+        copy(&files.root_pem, "root.pem");
+        place.configure(&format!("{RULE}{line}\n"));
+        let (ended, report) = run_json(place.agent(&["--once"]));
+        assert_eq!(ended, code, "{line}: {report}");
+        assert_eq!(place.staple("staple.der", &leaf).is_some(), code == 0, "{line}");
+        assert_eq!(place.lab.requests(), usize::from(code == 0), "{line}");
+    }
+}

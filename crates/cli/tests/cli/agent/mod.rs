@@ -9,5 +9,6 @@ mod outputs;
 mod parts;
 mod process;
 mod service;
+mod stopping;
 mod systemd;
 mod terminal;
