@@ -11,7 +11,7 @@ use certstatus_lab::{Fault, KeyKind, Lab, LeafRequest};
 const DAYS: Duration = Duration::from_secs(4 * 86_400);
 
 /// The configuration of a member with such a store, whose staple goes to a file of its name.
-fn lines(name: &str, store: &str) -> String {
+pub(super) fn lines(name: &str, store: &str) -> String {
     format!("{store}\n[[certificate]]\npath = \"chain.pem\"\noutput = \"{name}.der\"\n")
 }
 

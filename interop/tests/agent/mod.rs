@@ -10,6 +10,7 @@ mod haproxy;
 mod lighttpd;
 mod nginx;
 mod page;
+mod store;
 mod systemd;
 
 use std::path::PathBuf;
