@@ -19,6 +19,7 @@ use crate::fetch::{self, AttemptError, Caching, HttpError, Query, Reply};
 use crate::metrics;
 use crate::origin::{presumed, prove, resolve};
 use crate::shared::Shared;
+use crate::snapshot::risk_begins;
 use crate::store::{LEASE, Lease};
 
 /// What became of asking a responder.
@@ -208,7 +209,11 @@ async fn ask_one(shared: &Shared, entry: &Entry, origin: &Origin, url: &str) -> 
             return Asked::Failed { reason: e.to_string(), outage: false, retry_after: None };
         }
     };
-    let etag = entry.state().etag.clone();
+    let now = shared.clock.now();
+    // Near the end of a staple nobody's word is taken that there is no newer one: a cache that is
+    // mistaken would be believed until there is none.
+    let has_time = entry.statement().as_ref().is_some_and(|staple| now < risk_begins(staple));
+    let etag = entry.state().etag.clone().filter(|_| has_time);
     let query = Query {
         serial_number: &entry.serial_number,
         issuer: &issuer,
@@ -217,7 +222,7 @@ async fn ask_one(shared: &Shared, entry: &Entry, origin: &Origin, url: &str) -> 
         nonce: shared.nonce,
         freshness: shared.freshness,
         etag: etag.as_deref(),
-        now: shared.clock.now(),
+        now,
     };
     let begun = Instant::now();
     let reply = fetch::ask(&*shared.transport, &query, url).await;
