@@ -64,7 +64,10 @@ async fn round(
                     keeper.apply(changes);
                     progress.set_length(found as u64);
                 }
-                Some(Looked::Done(_)) => break,
+                Some(Looked::Done(_)) => {
+                    keeper.looked();
+                    break;
+                }
                 None => {
                     return Err(Failure::failed("certificates", "The certificates cannot be looked at."));
                 }

@@ -167,6 +167,7 @@ impl Service {
                 ));
             }
         };
+        self.keeper.looked();
         self.look = None;
         self.next_look = Instant::now() + sweep.next_in(self.config.watch.interval);
         self.sweep = Some(sweep);

@@ -32,8 +32,9 @@ pub(super) use load::{Loaded, load};
 pub(super) use location::Location;
 use seen::{Seen, Stamp, Stamps};
 
-/// How many certificates are told of at a time.
-const BATCH: usize = 256;
+/// How many certificates are told of at a time: some ten for each thread that reads them, and few enough
+/// that what was read takes little memory until it is heard.
+const BATCH: usize = 64;
 
 /// How many batches wait for who is told.
 const AHEAD: usize = 2;

@@ -60,6 +60,8 @@ pub(super) struct Keeper {
     units: Arc<RwLock<Units>>,
     paths: Paths,
     pub(super) hooks: Hooks,
+    /// How many were found in the look that is under way, and not told of one by one.
+    found: usize,
     deliveries: JoinSet<Vec<Done>>,
     /// Paths whose turn to be delivered has not come.
     due: BTreeSet<Location>,
@@ -88,6 +90,7 @@ impl Keeper {
             units: Arc::default(),
             paths: Paths::default(),
             hooks: Hooks::new(config.hook.clone()),
+            found: 0,
             deliveries: JoinSet::new(),
             due: BTreeSet::new(),
             retries: BTreeSet::new(),
@@ -124,32 +127,36 @@ impl Keeper {
         self.stapler.shut_down().await;
     }
 
-    /// Takes what a look at the files brought. Of many changes that come together the log has one line
-    /// at its usual level.
+    /// Takes what a look at the files has brought so far. Of many changes that come together the log has
+    /// one line at its usual level, when the look is over.
     pub(super) fn apply(&mut self, changes: Vec<Change>) {
         let many = changes.len() > FEW;
         let mut gone = Vec::new();
-        let mut found = 0;
         for change in changes {
             match change {
                 Change::Found(path, rule, loaded) => {
                     let serial = &loaded.serial;
                     if many {
                         tracing::debug!(certificate = %path, serial, "certificate found");
+                        self.found += 1;
                     } else {
                         tracing::info!(certificate = %path, serial, "certificate found");
                     }
-                    found += 1;
                     self.found(&path, &rule, &loaded);
                 }
                 Change::Unreadable(path, rule, why) => self.unreadable(path, &rule, &why),
                 Change::Gone(path) => gone.push(path),
             }
         }
-        if many && found > 0 {
-            tracing::info!(certificates = found, "certificates found");
-        }
         self.gone(&gone);
+    }
+
+    /// The look is over.
+    pub(super) fn looked(&mut self) {
+        match std::mem::take(&mut self.found) {
+            0 => {}
+            found => tracing::info!(certificates = found, "certificates found"),
+        }
     }
 
     fn found(&mut self, path: &Location, rule: &Arc<Rule>, loaded: &Loaded) {
