@@ -130,7 +130,7 @@ impl Keeper {
     /// Takes what a look at the files has brought so far. Of many changes that come together the log has
     /// one line at its usual level, when the look is over.
     pub(super) fn apply(&mut self, changes: Vec<Change>) {
-        let many = changes.len() > FEW;
+        let many = self.found > 0 || changes.len() > FEW;
         let mut gone = Vec::new();
         for change in changes {
             match change {
