@@ -39,14 +39,14 @@ impl Loaded {
 /// # Errors
 /// When there is none, or the issuer's file has not its issuer.
 pub(in crate::agent) fn load(path: &Path, issuer: Option<&Path>) -> Result<Loaded, Failure> {
-    let mut chain = input::certificates(path)?;
+    let mut chain = certificates(path)?;
     let name = input::name(path);
     let leaf = chain.first().cloned().ok_or_else(|| {
         Failure::untrusted("certificate", format!("{name} has no certificate in it."))
     })?;
     let certificate = issuer::certificate(&leaf, &name)?;
     if let Some(file) = issuer {
-        let candidates = input::certificates(file)?;
+        let candidates = certificates(file)?;
         let issuer = issuer::among(&certificate, &candidates, &input::name(file))?;
         chain.truncate(1);
         chain.push(issuer.der().to_vec());
@@ -60,6 +60,15 @@ pub(in crate::agent) fn load(path: &Path, issuer: Option<&Path>) -> Result<Loade
         digest: Fingerprint::of(&chain.concat()),
         chain,
     })
+}
+
+/// The certificates in a file. A pipe would keep the agent waiting for somebody to write into it.
+fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let message = format!("{} is no regular file, and is not read.", input::name(path));
+        return Err(Failure::failed("file", message).advise("Give a file with the certificate."));
+    }
+    input::certificates(path)
 }
 
 fn responders(certificate: &Certificate<'_>) -> Vec<String> {

@@ -217,6 +217,17 @@ fn a_pattern_passes_over_hidden_files_and_names_that_are_no_text() {
 }
 
 #[test]
+fn a_pipe_is_not_waited_for() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    let bench = Bench::new();
+    mkfifoat(CWD, bench.path("a.pem"), Mode::RUSR).unwrap();
+    for pattern in ["a.pem", "*.pem"] {
+        assert_eq!(look(&mut bench.sweep(pattern)), ["?a.pem"]);
+    }
+}
+
+#[test]
 fn two_stars_go_down_every_directory_but_not_over_links() {
     let bench = Bench::new();
     let chain = bench.leaf("a.example").1;

@@ -1,8 +1,8 @@
 //! A staple as a file, for a server to read.
 
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use crate::agent::config::{Mode, Owner};
@@ -51,7 +51,7 @@ fn bring(path: &Path, staple: &[u8], mode: Option<Mode>, owner: Option<Owner>) -
 
 /// What there is to know of the file, if it holds these bytes.
 fn holding(path: &Path, staple: &[u8]) -> io::Result<Option<Metadata>> {
-    let mut file = File::open(path)?;
+    let mut file = OpenOptions::new().read(true).custom_flags(DO_NOT_WAIT).open(path)?;
     let metadata = file.metadata()?;
     if usize::try_from(metadata.len()) != Ok(staple.len()) {
         return Ok(None);
@@ -60,6 +60,9 @@ fn holding(path: &Path, staple: &[u8]) -> io::Result<Option<Metadata>> {
     file.read_exact(&mut there)?;
     Ok((there == staple).then_some(metadata))
 }
+
+/// Opening a pipe must not wait for somebody to write into it.
+const DO_NOT_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// Who may do what with a file: its permissions, its user, its group.
 fn access(file: &Metadata) -> (u32, u32, u32) {
@@ -176,6 +179,15 @@ mod tests {
         assert_eq!(write(&path, b"Staple", None, None), Ok(true));
         assert_ne!(inode(), first);
         assert_eq!(std::fs::read(&path).unwrap(), b"Staple");
+    }
+
+    #[test]
+    fn a_pipe_is_replaced_and_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("staple.der");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
+        assert_eq!(write(&path, b"staple", None, None), Ok(true));
+        assert_eq!(std::fs::read(&path).unwrap(), b"staple");
     }
 
     #[test]

@@ -226,7 +226,8 @@ function drawStates() {
 function drawVerdict() {
   const { soonest, health, host, version, config, hooks } = view.data;
   const verdict = $("verdict");
-  verdict.textContent = health.summary;
+  const summary = health.summary.replace(/\d{4,}/g, (digits) => number(Number(digits)));
+  verdict.textContent = summary;
   verdict.className = { failing: "bad", attention: "late" }[health.level] || "";
   $("advice").textContent = soonest ? `The next staple to run out has ${span(at(soonest) - now())} left.` : "";
   const trouble = [];
@@ -236,7 +237,7 @@ function drawVerdict() {
   $("trouble").textContent = trouble.join("\n");
   $("host").textContent = host ? `on ${host}` : "";
   $("version").textContent = version;
-  document.title = `${health.level === "good" ? "" : "● "}${health.summary} certstatus agent`;
+  document.title = `${health.level === "good" ? "" : "● "}${summary} certstatus agent`;
 }
 
 function show() {
