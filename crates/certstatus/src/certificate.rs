@@ -10,7 +10,9 @@ use asn1::{
 };
 use rustls_pki_types::{Der, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 
-use crate::message::{AlgorithmIdentifier, Extension, HashAlgorithm, Name, SubjectPublicKeyInfo};
+use crate::message::{
+    AlgorithmIdentifier, Extension, HashAlgorithm, Name, SubjectPublicKeyInfo, read_octets,
+};
 use crate::{Error, MatchError, SignerError, time, verify};
 
 const AUTHORITY_INFO_ACCESS: ObjectIdentifier = asn1::oid!(1, 3, 6, 1, 5, 5, 7, 1, 1);
@@ -226,7 +228,7 @@ fn read_certificate(der: &[u8]) -> ParseResult<Certificate<'_>> {
     asn1::parse_single::<Sequence<'_>>(der)?.parse(|p| {
         let tbs = p.read_element::<Tlv<'_>>()?;
         let signature_algorithm = p.read_element()?;
-        let signature = p.read_element::<BitString<'_>>()?.as_bytes();
+        let signature = read_octets(p)?;
         let outer = Outer { der, tbs: tbs.full_data(), signature_algorithm, signature };
         tbs.parse::<Sequence<'_>>()?.parse(|p| read_tbs(&outer, p))
     })

@@ -119,11 +119,7 @@ impl<'a> SimpleAsn1Readable<'a> for SubjectPublicKeyInfo<'a> {
     fn parse_data(contents: &'a [u8]) -> ParseResult<Self> {
         asn1::parse(contents, |p| {
             let algorithm = p.read_element()?;
-            let key: asn1::BitString<'a> = p.read_element()?;
-            if key.padding_bits() != 0 {
-                return Err(super::invalid());
-            }
-            Ok(Self { contents, algorithm, key: key.as_bytes() })
+            Ok(Self { contents, algorithm, key: super::read_octets(p)? })
         })
     }
 }

@@ -36,6 +36,13 @@ fn invalid() -> ParseError {
     ParseError::new(ParseErrorKind::InvalidValue)
 }
 
+/// A `BIT STRING` of whole octets, as signatures and keys are: bits at the end that do not count would be
+/// bytes that are verified and yet say nothing.
+pub(crate) fn read_octets<'a>(p: &mut Parser<'a>) -> ParseResult<&'a [u8]> {
+    let bits: asn1::BitString<'a> = p.read_element()?;
+    if bits.padding_bits() == 0 { Ok(bits.as_bytes()) } else { Err(invalid()) }
+}
+
 /// A `GeneralizedTime` as RFC 5280, 4.1.2.5.2 profiles it: UTC, to the second, no fraction.
 fn read_time(time: &asn1::X509GeneralizedTime) -> ParseResult<UnixTime> {
     crate::time::from_asn1(time.as_datetime()).ok_or_else(invalid)

@@ -151,7 +151,7 @@ fn read_signature<'a>(
 ) -> ParseResult<RequestSignature<'a>> {
     signature.parse(|p| {
         let algorithm = p.read_element()?;
-        let signature = p.read_element::<asn1::BitString<'a>>()?.as_bytes();
+        let signature = super::read_octets(p)?;
         let certs = p.read_element::<Option<Explicit<asn1::Sequence<'a>, 0>>>()?;
         let certs: Vec<Tlv<'a>> = match certs {
             Some(certs) => read_all(certs.into_inner(), limits.certificates)?,

@@ -168,15 +168,12 @@ impl<'a> BasicOcspResponse<'a> {
                 sequence.parse(|p| {
                     let tbs: asn1::Tlv<'a> = p.read_element()?;
                     let algorithm = p.read_element()?;
-                    let signature: asn1::BitString<'a> = p.read_element()?;
+                    let signature = super::read_octets(p)?;
                     let certs = p.read_element::<Option<Explicit<asn1::Sequence<'a>, 0>>>()?;
                     Ok((tbs, algorithm, signature, certs.map(Explicit::into_inner)))
                 })
             })
             .map_err(malformed)?;
-        if signature.padding_bits() != 0 {
-            return Err(malformed(invalid()));
-        }
         let certs = match certs {
             Some(certs) => read_certs(certs, limits).map_err(malformed)?,
             None => Vec::new(),
@@ -185,7 +182,7 @@ impl<'a> BasicOcspResponse<'a> {
             data: ResponseData::parse(tbs, limits)?,
             tbs: Bytes::Borrowed(tbs.full_data()),
             signature_algorithm,
-            signature: Bytes::Borrowed(signature.as_bytes()),
+            signature: Bytes::Borrowed(signature),
             certs,
         })
     }

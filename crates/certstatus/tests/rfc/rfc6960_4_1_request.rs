@@ -125,6 +125,9 @@ fn a_requestors_name_and_signature_are_read() {
     assert_eq!(signature.signature, [0xff]);
     assert!(signature.certs.is_empty());
     assert_eq!(signature.algorithm.algorithm().unwrap().to_string(), "1.3.101.112");
+    let last = der.len() - 1;
+    (der[last - 1], der[last]) = (1, 0xfe);
+    assert!(parse(&der).is_err(), "a bit of the signature does not count");
 }
 
 #[test]

@@ -37,6 +37,23 @@ fn the_extension_is_read_strictly() {
     assert_eq!(with([0x30, 2, 2, 1, 5]), None, "a trailing byte");
 }
 
+/// RFC 5280, 4.1.1.3: a signature that is not whole octets is none of any algorithm.
+#[test]
+fn a_signature_with_unused_bits_is_refused() {
+    let lab = Lab::builder().now(at(0)).build().unwrap();
+    let mut der = lab.leaf("www.example.org").unwrap().certificate().to_vec();
+    let (length, last) = (der.len(), der.len() - 1);
+    // It is the last element: BIT STRING, its length in one byte, no unused bits, SEQUENCE.
+    let signature = (0..length - 4)
+        .rev()
+        .find(|at| der[*at..].starts_with(&[3, (length - at - 2) as u8, 0, 0x30]))
+        .unwrap();
+    assert!(Certificate::parse(&der).is_ok());
+    der[signature + 2] = 1;
+    der[last] &= 0xfe;
+    assert!(Certificate::parse(&der).is_err());
+}
+
 /// RFC 5280, 4.2.2.1: where the responder and the issuer's certificate are.
 #[test]
 fn authority_information_access_is_read() {

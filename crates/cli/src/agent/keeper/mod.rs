@@ -312,14 +312,13 @@ impl Keeper {
             && let Some(at) = self.due.pop_first()
         {
             let Some(unit) = units.get_mut(&at) else { continue };
-            let targets = unit.targets(&at);
-            let alone = targets.has_sockets();
+            let alone = unit.has_sockets();
             if alone && !jobs.is_empty() {
                 self.due.insert(at);
                 break;
             }
             let Some((given, staple)) = unit.begin() else { continue };
-            jobs.push(Job { at, targets, given, staple });
+            jobs.push(Job { targets: unit.targets(&at), at, given, staple });
             if alone {
                 break;
             }

@@ -108,6 +108,11 @@ impl Unit {
         self.rule = Arc::clone(rule);
     }
 
+    /// Whether there is an HAProxy to be told.
+    pub(super) fn has_sockets(&self) -> bool {
+        !self.rule.haproxy_socket.0.is_empty()
+    }
+
     /// Its servers. They are found anew each time: a hundred thousand paths are not kept twice.
     pub(super) fn targets(&self, at: &Location) -> Targets {
         Targets::new(&self.rule, at)

@@ -94,11 +94,6 @@ impl Targets {
         files.chain(self.rule.haproxy_socket.0.iter().map(ToString::to_string)).collect()
     }
 
-    /// Whether there is an HAProxy to be told.
-    pub(super) fn has_sockets(&self) -> bool {
-        !self.rule.haproxy_socket.0.is_empty()
-    }
-
     /// How it went when everything went well: a staple was given to all of them, or taken away.
     pub(super) fn all_well(&self, stapled: bool) -> Vec<Delivery> {
         match (stapled, self.rule.keep_stale) {
