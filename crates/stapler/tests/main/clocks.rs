@@ -43,6 +43,24 @@ async fn a_machine_that_slept_refreshes_at_once() {
     assert_eq!(strict_client(&handle, &leaf, clock.now()), Some(true));
 }
 
+/// Before anybody has noticed that time has passed: to the second, and without the tolerance by which
+/// responses are verified.
+#[tokio::test(start_paused = true)]
+async fn what_ended_while_a_machine_slept_is_not_stapled_for_a_second_more() {
+    for beyond in [-1, 0, 100] {
+        let (net, clock) = jumping(4 * DAY);
+        let leaf = net.leaf("www.example.org");
+        let stapler = net.stapler().clock(clock.clone()).start().unwrap();
+        let handle = add(&stapler, &leaf).await;
+        let left = handle.current().unwrap().expires().as_secs() - clock.now().as_secs();
+        clock.off.store(left as i64 + beyond, Ordering::SeqCst);
+        assert_eq!(handle.current().is_some(), beyond < 0, "{beyond}");
+        assert_eq!(handle.read(|staple| staple.der().len()).is_some(), beyond < 0, "{beyond}");
+        let state = if beyond < 0 { StapleState::Good } else { StapleState::Missing };
+        assert_eq!(handle.state(), state, "{beyond}");
+    }
+}
+
 /// The clock was wrong by a year when the process started, and is then put right.
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_put_right_is_followed() {

@@ -135,6 +135,7 @@ struct Fleet {
     net: Net,
     leaf: Leaf,
     members: Vec<(Stapler, StapleHandle)>,
+    common: Arc<Mutex<Common>>,
     away: Arc<AtomicBool>,
 }
 
@@ -150,7 +151,8 @@ impl Fleet {
         set_up: impl Fn(usize, StaplerBuilder) -> StaplerBuilder,
     ) -> Self {
         let leaf = net.leaf("www.example.org");
-        let (common, away) = (Arc::default(), Arc::default());
+        let common: Arc<Mutex<Common>> = Arc::default();
+        let away = Arc::default();
         let join = |number| {
             let (common, away) = (Arc::clone(&common), Arc::clone(&away));
             let store = Member { number, common, away, notices };
@@ -159,7 +161,7 @@ impl Fleet {
             (stapler, handle)
         };
         let members = (0..5).map(join).collect();
-        Self { net, leaf, members, away }
+        Self { net, leaf, members, common, away }
     }
 
     /// How many members have a staple that a strict client accepts; none has one that it refuses.
@@ -177,7 +179,12 @@ impl Fleet {
 async fn one_request_per_refresh_serves_the_whole_fleet() {
     for notices in [true, false] {
         let fleet = Fleet::start(Net::new(4 * HOUR), notices);
-        tokio::time::sleep(seconds(70)).await;
+        tokio::time::sleep(seconds(5)).await;
+        assert!(
+            fleet.common.lock().unwrap().leases.is_empty(),
+            "it is given back, and not waited for"
+        );
+        tokio::time::sleep(seconds(65)).await;
         assert_eq!((fleet.stapling(), fleet.net.asked()), (5, 1), "notices: {notices}");
         for _ in 0..2 * 24 {
             tokio::time::sleep(seconds(HOUR / 2)).await;

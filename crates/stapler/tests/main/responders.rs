@@ -32,6 +32,23 @@ async fn a_crowd_of_certificates_is_asked_for_within_the_limits() {
     }
 }
 
+/// Each question is a socket: to all responders together there are 256 at a time, and every one has its
+/// turn.
+#[tokio::test(start_paused = true)]
+async fn questions_to_all_responders_together_have_a_limit() {
+    let net = Net::new(4 * DAY);
+    let limits = ResponderLimits::new(8, 1000);
+    let stapler = net.stapler().responder_limits(limits).start().unwrap();
+    for number in 0..320 {
+        let url = format!("http://{}.example/", number % 40);
+        let request = LeafRequest::new("www.example.org").responder_urls([url]);
+        stapler.add(Target::from_chain(net.lab.issue(request).unwrap().chain())).unwrap();
+    }
+    stapler.ready().await;
+    assert!(stapler.snapshot().iter().all(|one| one.state == StapleState::Good));
+    assert_eq!((net.asked(), net.most_in_flight()), (320, 256));
+}
+
 /// Two responders, of which one is dead.
 #[derive(Clone, Debug)]
 struct TwoRoads {
