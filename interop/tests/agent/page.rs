@@ -210,7 +210,7 @@ fn a_thousand_certificates_are_a_page() {
     let browser = open(&agent);
     assert_eq!(
         browser.eval("document.getElementById('verdict').textContent"),
-        "All 1010 staples are fresh."
+        "All 1,010 staples are fresh."
     );
     let shows = |place: &str| {
         browser.until(&format!("document.getElementById('place').textContent === '{place}'"));
