@@ -268,7 +268,7 @@ impl Service {
         drop(self.page.take());
         // What is not done in time is left: a staple that is not written today is written tomorrow.
         let _ = timeout(FAREWELL, self.keeper.stop()).await;
-        let _ = timeout(FAREWELL, self.keeper.hooks.finish()).await;
+        let _ = timeout(FAREWELL, self.keeper.hooks.finish_now()).await;
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -55,6 +56,8 @@ pub(in crate::agent) struct Hooks {
     limits: HookLimits,
     board: HookBoard,
     tasks: JoinSet<()>,
+    /// Whether nobody waits for a turn any more.
+    hurry: watch::Sender<bool>,
 }
 
 /// What can be seen of the commands from elsewhere. Cheap to clone.
@@ -74,7 +77,8 @@ struct Pending {
 
 impl Hooks {
     pub(in crate::agent) fn new(limits: HookLimits) -> Self {
-        Self { limits, board: HookBoard::default(), tasks: JoinSet::new() }
+        let (hurry, _) = watch::channel(false);
+        Self { limits, board: HookBoard::default(), tasks: JoinSet::new(), hurry }
     }
 
     /// What others may look at.
@@ -99,8 +103,15 @@ impl Hooks {
         if !std::mem::replace(&mut pending.busy, true) {
             drop(hooks);
             let (hook, board, limits) = (hook.clone(), self.board(), self.limits.clone());
-            self.tasks.spawn(async move { run_while_pending(&hook, &board, &limits).await });
+            let hurry = self.hurry.subscribe();
+            self.tasks.spawn(async move { run_while_pending(&hook, &board, &limits, hurry).await });
         }
+    }
+
+    /// Has what waits for its turn run at once: this process ends, and nobody else knows of it.
+    pub(in crate::agent) async fn finish_now(&mut self) {
+        self.hurry.send_replace(true);
+        self.finish().await;
     }
 
     /// Waits until every command has been told all that it is to be told.
@@ -126,13 +137,21 @@ impl HookBoard {
     }
 }
 
-async fn run_while_pending(hook: &Hook, board: &HookBoard, limits: &HookLimits) {
+async fn run_while_pending(
+    hook: &Hook,
+    board: &HookBoard,
+    limits: &HookLimits,
+    mut hurry: watch::Receiver<bool>,
+) {
     loop {
         let last_began = board.lock().get(hook).and_then(|pending| pending.last_began);
         let after_gathering = Instant::now() + GATHER;
         let turn = last_began
             .map_or(after_gathering, |began| after_gathering.max(began + limits.interval));
-        sleep_until(turn).await;
+        tokio::select! {
+            () = sleep_until(turn) => {}
+            _ = hurry.wait_for(|hurry| *hurry) => {}
+        }
         let (told, count) = {
             let mut hooks = board.lock();
             let Some(pending) = hooks.get_mut(hook) else { return };

@@ -45,3 +45,25 @@ fn it_ends_before_it_was_ready_too() {
     agent.signal(Signal::TERM);
     assert_eq!(agent.end().code(), Some(0), "{}", agent.log());
 }
+
+/// The next agent finds the staple where it should be, and would tell nobody of it.
+#[test]
+fn a_command_that_waits_for_its_turn_runs_before_the_end() {
+    let place = Place::new();
+    place.issue("live/a.pem", LeafRequest::new("a.example"));
+    place.write("agent.toml", format!(
+        "watch.interval = \"50ms\"\nhook.interval = \"1h\"\nhttp.listen = \"off\"\n\
+         [[certificate]]\npath = \"live/*.pem\"\noutput = \"out/{{stem}}.der\"\non_change = \"echo $CERTSTATUS_OUTPUT >> {}\"\n",
+        place.text("told")
+    ));
+    let mut agent = place.start();
+    let told = || std::fs::read_to_string(place.path("told")).unwrap_or_default();
+    let first = format!("{}\n", place.text("out/a.der"));
+    eventually("a command", || (told() == first).then_some(()));
+    let leaf = place.issue("live/b.pem", LeafRequest::new("b.example"));
+    eventually("another staple", || place.staple("out/b.der", &leaf));
+    assert_eq!(told(), first, "an hour has not passed");
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.end().code(), Some(0), "{}", agent.log());
+    assert_eq!(told(), format!("{first}{}\n", place.text("out/b.der")));
+}
