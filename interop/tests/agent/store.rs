@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Site;
 use crate::fleet::server::Redis;
-use crate::harness::process::{eventually, free_port};
+use crate::harness::process::eventually;
 
 const DAYS: Duration = Duration::from_secs(4 * 86_400);
 
@@ -42,20 +42,7 @@ fn fleets_with_names_of_their_own_share_a_redis_and_no_staples() {
 #[test]
 fn several_addresses_are_the_nodes_of_a_cluster() {
     let site = Site::new(DAYS);
-    let bus = [free_port().to_string(), free_port().to_string()];
-    let nodes =
-        bus.each_ref().map(|bus| Redis::with(&["--cluster-enabled", "yes", "--cluster-port", bus]));
-    nodes[0].run(["CLUSTER", "ADDSLOTSRANGE", "0", "8191"]);
-    nodes[1].run(["CLUSTER", "ADDSLOTSRANGE", "8192", "16383"]);
-    nodes[1].run(["CLUSTER", "SET-CONFIG-EPOCH", "2"]);
-    let port = nodes[1].port().to_string();
-    nodes[0].run(["CLUSTER", "MEET", "127.0.0.1", &port, &bus[1]]);
-    let is_one = |node: &Redis| {
-        let info = node.run(["CLUSTER", "INFO"]);
-        info.contains("cluster_state:ok") && info.contains("cluster_size:2")
-    };
-    eventually("a cluster", || nodes.iter().all(is_one).then_some(()));
-
+    let nodes = Redis::cluster_of_two();
     let store = format!("store.redis = [\"{}\", \"{}\"]", nodes[0].url(), nodes[1].url());
     let staple = |name: &str| std::fs::read(site.path(&format!("{name}.der"))).ok();
     let start = |name: &str| site.member(name, &super::fleet::lines(name, &store));

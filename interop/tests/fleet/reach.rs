@@ -9,7 +9,7 @@ use certstatus_stapler::store::{Lease, RedisStore};
 use super::contract::Responses;
 use super::server::{Redis, staple_key};
 use crate::harness::files::Files;
-use crate::harness::process::{PATIENCE, free_port};
+use crate::harness::process::PATIENCE;
 
 async fn error(store: &RedisStore) -> String {
     store.ping().await.unwrap_err().to_string()
@@ -94,23 +94,7 @@ async fn tls_is_verified_both_ways() {
 
 #[tokio::test]
 async fn a_cluster_is_one_store() {
-    let bus = [free_port().to_string(), free_port().to_string()];
-    let nodes =
-        bus.each_ref().map(|bus| Redis::with(&["--cluster-enabled", "yes", "--cluster-port", bus]));
-    nodes[0].run(["CLUSTER", "ADDSLOTSRANGE", "0", "8191"]);
-    nodes[1].run(["CLUSTER", "ADDSLOTSRANGE", "8192", "16383"]);
-    nodes[1].run(["CLUSTER", "SET-CONFIG-EPOCH", "2"]);
-    let port = nodes[1].port().to_string();
-    nodes[0].run(["CLUSTER", "MEET", "127.0.0.1", &port, &bus[1]]);
-    let deadline = Instant::now() + PATIENCE;
-    while !nodes.iter().all(|node| {
-        let info = node.run(["CLUSTER", "INFO"]);
-        info.contains("cluster_state:ok") && info.contains("cluster_size:2")
-    }) {
-        assert!(Instant::now() < deadline, "{}", nodes[0].run(["CLUSTER", "INFO"]));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-
+    let nodes = Redis::cluster_of_two();
     let member = || RedisStore::cluster([nodes[0].url()]).start().unwrap();
     let (one, two) = (member(), member());
     let mut changes = two.changes().unwrap();

@@ -8,7 +8,7 @@ use certstatus_stapler::Fingerprint;
 use certstatus_stapler::store::{RedisBuilder, RedisStore};
 use tempfile::TempDir;
 
-use crate::harness::process::{Daemon, Program, free_port};
+use crate::harness::process::{Daemon, Program, eventually, free_port};
 
 /// How long Redis may take to answer in tests: far more than it does on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,6 +36,24 @@ impl Redis {
         };
         redis.go_on();
         redis
+    }
+
+    /// Two of them, each with half of one cluster.
+    pub(crate) fn cluster_of_two() -> [Self; 2] {
+        let bus = [free_port().to_string(), free_port().to_string()];
+        let options = |bus| ["--cluster-enabled", "yes", "--cluster-port", bus];
+        let nodes = bus.each_ref().map(|bus| Self::with(&options(bus.as_str())));
+        nodes[0].run(["CLUSTER", "ADDSLOTSRANGE", "0", "8191"]);
+        nodes[1].run(["CLUSTER", "ADDSLOTSRANGE", "8192", "16383"]);
+        nodes[1].run(["CLUSTER", "SET-CONFIG-EPOCH", "2"]);
+        let port = nodes[1].port().to_string();
+        nodes[0].run(["CLUSTER", "MEET", "127.0.0.1", &port, &bus[1]]);
+        let is_one = |node: &Self| {
+            let info = node.run(["CLUSTER", "INFO"]);
+            info.contains("cluster_state:ok") && info.contains("cluster_size:2")
+        };
+        eventually("a cluster", || nodes.iter().all(is_one).then_some(()));
+        nodes
     }
 
     /// Starts it again, with nothing in it.

@@ -29,15 +29,20 @@ fn of_nobody(place: &Place) -> Leaf {
 
 const NOBODY: &str = "http://ocsp.nowhere.invalid/ocsp";
 
+/// A proxy that asks the lab in place of that responder.
+fn proxy(place: &Place) -> Server {
+    let lab = place.lab.clone();
+    Server::start(move |request| {
+        let path = request.path.strip_prefix(NOBODY).expect("the whole address");
+        ok("application/ocsp-response", &lab.answer(&request_from_path(path).unwrap()))
+    })
+}
+
 #[test]
 fn everything_goes_through_the_proxy() {
     let place = Place::new();
     let leaf = of_nobody(&place);
-    let lab = place.lab.clone();
-    let proxy = Server::start(move |request| {
-        let path = request.path.strip_prefix(NOBODY).expect("the whole address");
-        ok("application/ocsp-response", &lab.answer(&request_from_path(path).unwrap()))
-    });
+    let proxy = proxy(&place);
     let (code, one) = round(&place, &format!("fetch.proxy = \"{}\"", proxy.url("")));
     assert_eq!(code, 0, "{one}");
     assert!(place.staple("staple.der", &leaf).is_some());
@@ -120,11 +125,7 @@ fn a_responder_gets_no_more_in_a_second_than_configured() {
 fn the_proxy_of_the_environment_counts() {
     let place = Place::new();
     let leaf = of_nobody(&place);
-    let lab = place.lab.clone();
-    let proxy = Server::start(move |request| {
-        let path = request.path.strip_prefix(NOBODY).expect("the whole address");
-        ok("application/ocsp-response", &lab.answer(&request_from_path(path).unwrap()))
-    });
+    let proxy = proxy(&place);
     place.configure(RULE);
     for (excepted, code, asked) in [("nowhere.invalid", 1, 0), ("elsewhere.invalid", 0, 1)] {
         let mut command = place.agent(&["--once"]);
