@@ -14,7 +14,7 @@ use crate::Fingerprint;
 use crate::clock::Clock;
 use crate::entry::{Entry, IssuerCertificate, Origin, Responder};
 use crate::event::{Event, EventKind, Severity};
-use crate::fetch::{NonceMode, Transport};
+use crate::fetch::{NonceMode, Transport, is_http};
 use crate::store::Store;
 
 /// What an observer of events is.
@@ -118,9 +118,7 @@ impl Shared {
     /// Whether an address that a certificate names can be asked, or another one is to be asked in its
     /// place. Some certificates name directories (`ldap://`), which no attempt would ever reach.
     pub(crate) fn can_ask(&self, url: &str) -> bool {
-        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-        let http = |scheme: &str| ["http", "https"].iter().any(|s| s.eq_ignore_ascii_case(scheme));
-        scheme.is_some_and(http) || self.overrides.contains_key(url)
+        is_http(url) || self.overrides.contains_key(url)
     }
 
     /// Tells that something happened.

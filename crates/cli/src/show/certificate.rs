@@ -1,6 +1,7 @@
 //! A certificate: what matters for its status first, then everything else.
 
 use certstatus::{Certificate, Error, hex};
+use certstatus_stapler::fetch::is_http;
 use rustls_pki_types::UnixTime;
 use serde::Serialize;
 
@@ -48,11 +49,7 @@ impl CertificateShown {
     /// Whether it says where its issuer's certificate is, at an address that can be asked: some name
     /// a directory alone (`ldap://`).
     pub(super) fn names_issuer(&self) -> bool {
-        let is_http = |url: &String| {
-            let (scheme, _) = url.split_once("://").unwrap_or_default();
-            ["http", "https"].iter().any(|http| scheme.eq_ignore_ascii_case(http))
-        };
-        self.facts.ca_issuers_urls.iter().any(is_http)
+        self.facts.ca_issuers_urls.iter().any(|url| is_http(url))
     }
 
     pub(super) fn render(&self, page: &mut Page, now: UnixTime) {

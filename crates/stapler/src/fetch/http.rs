@@ -194,6 +194,13 @@ pub struct Http {
     connect_timeout: Duration,
 }
 
+/// Whether that address is one of HTTP, with TLS or without: certificates name others too, such as a
+/// directory's (`ldap`).
+pub fn is_http(url: &str) -> bool {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| ["http", "https"].iter().any(|s| s.eq_ignore_ascii_case(scheme)))
+}
+
 impl Http {
     /// Sets a client up; TLS, where an address is of https, is by that provider.
     pub fn builder(provider: Arc<CryptoProvider>) -> HttpBuilder {

@@ -13,7 +13,7 @@ mod issuer;
 mod query;
 mod transport;
 
-pub use http::{DEFAULT_TIMEOUT, Http, HttpBuilder, HttpError};
+pub use http::{DEFAULT_TIMEOUT, Http, HttpBuilder, HttpError, is_http};
 pub use issuer::{IssuerError, fetch_issuer, find_issuer};
 pub use query::{Attempt, AttemptError, Fetched, NonceMode, Query, Reply, ask, fetch_status};
 pub use transport::{Answer, Caching, Content, Method, Question, Transport};

@@ -128,11 +128,10 @@ impl Worker {
             Some(before) => format!("{before}; {reason}").into(),
             None => reason.into(),
         });
-        let next = usize::from(state.responder) + 1;
-        if next >= state.source.responders().len() {
+        if !state.has_another_responder() {
             return false;
         }
-        state.responder = u16::try_from(next).unwrap_or(u16::MAX);
+        state.responder = state.responder.saturating_add(1);
         drop(state);
         self.queue_up(entry);
         true

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use certstatus::{Certificate, hex};
 use certstatus_stapler::Fingerprint;
+use certstatus_stapler::fetch::is_http;
 
 use crate::failure::Failure;
 use crate::{input, issuer};
@@ -72,7 +73,6 @@ fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
 }
 
 fn responders(certificate: &Certificate<'_>) -> Vec<String> {
-    let is_http = |url: &str| url.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case("http"));
     let urls = certificate.ocsp_urls().unwrap_or_default();
     urls.into_iter().filter(|url| is_http(url)).map(str::to_owned).collect()
 }

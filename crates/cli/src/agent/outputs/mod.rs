@@ -54,7 +54,7 @@ pub(super) struct Delivery {
 }
 
 /// How it went with all servers of a certificate.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Delivered {
     /// Whether something is there now that was not there before.
     pub(super) changed: bool,
