@@ -188,12 +188,15 @@ fn nginx_reloads_under_load_and_nobody_notices() {
     };
     let mut nginx = Nginx::start(Library::Ours, 2, port, &http(&files, "old"));
     let address = format!("{NAME}:{port}");
+    // Over HTTP/2 a worker that ends may close a connection whose request is on its way, on OpenSSL
+    // as on ours: now and then curl tells of an error in the framing, which is no doing of TLS.
+    let over = ["--http1.1", "--no-keepalive"];
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let load = scope.spawn(|| {
             let mut bodies = Vec::new();
             while !stop.load(Ordering::Acquire) {
-                let done = fetch(&files, &address, Version::Tls13, &["--no-keepalive"]);
+                let done = fetch(&files, &address, Version::Tls13, &over);
                 bodies.push(done.exits(0).text());
             }
             bodies
