@@ -115,6 +115,11 @@ impl<T> Gate<T> {
         if open <= now { Admission::Now } else { Admission::From(open) }
     }
 
+    /// Whether the responder's pause is over and nobody waits who would find out how it does.
+    pub fn wants_a_question(&self, now: Instant) -> bool {
+        self.admits(now) == Admission::Now && !self.has_waiting()
+    }
+
     /// A request starts.
     pub fn start(&mut self, now: Instant) {
         self.in_flight += 1;

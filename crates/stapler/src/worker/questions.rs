@@ -18,18 +18,19 @@ impl Worker {
     }
 
     /// Has the responder asked whose turn it is, now or when its gate opens. One that is in trouble
-    /// is passed over if another one is not.
+    /// is passed over if another one is not, but for one question after each of its pauses.
     pub(super) fn queue_up(&mut self, entry: &Arc<Entry>) {
         let mut state = entry.state();
         state.phase = Phase::Waiting;
         let turn = usize::from(state.responder);
         let responders = state.source.responders();
         let gate_of = |at: usize| responders.get(at).map(|responder| responder.index);
-        let untroubled = (turn..responders.len()).find(|at| {
+        let instant = Instant::now();
+        let askable = (turn..responders.len()).find(|at| {
             let gate = gate_of(*at).and_then(|index| self.gates.get(index));
-            gate.is_none_or(|gate| !gate.is_troubled())
+            gate.is_none_or(|gate| !gate.is_troubled() || gate.wants_a_question(instant))
         });
-        let turn = untroubled.unwrap_or(turn);
+        let turn = askable.unwrap_or(turn);
         let index = gate_of(turn);
         state.responder = u16::try_from(turn).unwrap_or(u16::MAX);
         drop(state);

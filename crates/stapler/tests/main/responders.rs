@@ -1,5 +1,6 @@
 //! How responders are treated: within limits, in turn, and gently while they are in trouble.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use certstatus_lab::{Fault, LeafRequest};
@@ -49,20 +50,41 @@ async fn questions_to_all_responders_together_have_a_limit() {
     assert_eq!((net.asked(), net.most_in_flight()), (320, 256));
 }
 
-/// Two responders, of which one is dead.
+/// Two responders, of which one is dead until it is revived.
 #[derive(Clone, Debug)]
 struct TwoRoads {
     net: Net,
     asked: Arc<Mutex<Vec<String>>>,
+    revived: Arc<AtomicBool>,
 }
 
 const DEAD: &str = "http://dead.example/";
 const ALIVE: &str = "http://alive.example/";
 
+impl TwoRoads {
+    fn new(life: u64) -> Self {
+        Self { net: Net::new(life), asked: Arc::default(), revived: Arc::default() }
+    }
+
+    /// A certificate that names these responders.
+    fn target(&self, urls: &[&str]) -> Target {
+        let urls = urls.iter().map(ToString::to_string);
+        let request = LeafRequest::new("www.example.org").responder_urls(urls);
+        Target::from_chain(self.net.lab.issue(request).unwrap().chain())
+    }
+
+    /// How often the dead one has been asked since this was last called, and the other one.
+    fn asked(&self) -> (usize, usize) {
+        let asked = std::mem::take(&mut *self.asked.lock().unwrap());
+        let dead = asked.iter().filter(|url| *url == DEAD).count();
+        (dead, asked.len() - dead)
+    }
+}
+
 impl Transport for TwoRoads {
     fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, HttpError>> {
         self.asked.lock().unwrap().push(question.responder.to_owned());
-        if question.responder == ALIVE {
+        if question.responder == ALIVE || self.revived.load(Ordering::SeqCst) {
             return self.net.ask(question);
         }
         let (url, timeout) = (question.responder.to_owned(), seconds(10));
@@ -81,19 +103,14 @@ impl Transport for TwoRoads {
 /// certificates or the second of the same. After a few attempts it is passed over.
 #[tokio::test(start_paused = true)]
 async fn a_dead_responder_stands_in_nobodys_way() {
-    let roads = TwoRoads { net: Net::new(4 * DAY), asked: Arc::default() };
+    let roads = TwoRoads::new(4 * DAY);
     let net = &roads.net;
     let limits = ResponderLimits::new(2, 1000);
     let stapler = net.stapler().transport(roads.clone()).responder_limits(limits).start().unwrap();
     let begun = net.since();
-    let add = |urls: &'static [&'static str]| {
-        (0..30).map(move |_| {
-            let urls = urls.iter().map(ToString::to_string);
-            let request = LeafRequest::new("www.example.org").responder_urls(urls);
-            Target::from_chain(net.lab.issue(request).unwrap().chain())
-        })
+    let handles = |urls: &[&str]| -> Vec<_> {
+        (0..30).map(|_| stapler.add(roads.target(urls)).unwrap()).collect()
     };
-    let handles = |urls| add(urls).map(|target| stapler.add(target).unwrap()).collect::<Vec<_>>();
     let (both, alive) = (handles(&[DEAD, ALIVE]), handles(&[ALIVE]));
     for handle in &alive {
         handle.ready().await;
@@ -106,8 +123,30 @@ async fn a_dead_responder_stands_in_nobodys_way() {
     tokio::time::sleep(seconds(60)).await;
     let states: Vec<_> = both.iter().map(StapleHandle::state).collect();
     assert!(states.iter().all(|state| *state == StapleState::Good), "{states:?}");
-    let dead = roads.asked.lock().unwrap().iter().filter(|url| *url == DEAD).count();
+    let (dead, _) = roads.asked();
     assert!((3..10).contains(&dead), "{dead} requests to the dead one");
+}
+
+/// A responder that every certificate passes over is asked now and then how it does, at no cost to
+/// any staple, and when it answers again it is the first again.
+#[tokio::test(start_paused = true)]
+async fn a_responder_that_is_passed_over_is_not_forgotten() {
+    let roads = TwoRoads::new(4 * HOUR);
+    let stapler = roads.net.stapler().transport(roads.clone()).start().unwrap();
+    let handles: Vec<_> =
+        (0..30).map(|_| stapler.add(roads.target(&[DEAD, ALIVE])).unwrap()).collect();
+    stapler.ready().await;
+    tokio::time::sleep(seconds(DAY)).await;
+    let (dead, alive) = roads.asked();
+    assert!((15..60).contains(&dead), "{dead} requests to the dead one in a day");
+    assert!(alive > 10 * 30, "{alive} requests to the other one");
+    assert!(handles.iter().all(|handle| handle.state() == StapleState::Good));
+    roads.revived.store(true, Ordering::SeqCst);
+    tokio::time::sleep(seconds(2 * HOUR)).await;
+    roads.asked();
+    tokio::time::sleep(seconds(DAY)).await;
+    let (revived, alive) = roads.asked();
+    assert!(revived > 10 * 30 && alive == 0, "{revived} requests to it, {alive} to the other one");
 }
 
 /// A hundred certificates behind a dead responder cost it little more than one would.
