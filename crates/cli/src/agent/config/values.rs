@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::{DeserializeOwned, Error, IntoDeserializer, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use certstatus_stapler::fetch::NonceMode;
 
@@ -243,7 +243,8 @@ impl fmt::Display for Socket {
 }
 
 /// A command: a text for the shell, or a program and its arguments.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
 pub(in crate::agent) enum Hook {
     /// For `/bin/sh -c`.
     Shell(String),

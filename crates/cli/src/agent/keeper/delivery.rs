@@ -1,6 +1,7 @@
 //! Deliveries: staples on their way to the servers, beside everything else.
 //!
-//! Those that go to files alone go together, in one visit to a thread that may wait for the disk: of a
+//! Before a file is written it is noted that a command is to be told of it, so that a kill in between
+//! leaves word of it. Those that go to files alone go together, in one visit to a thread that may wait for the disk: of a
 //! hundred thousand at a start nearly all are there already, and to see that takes less than a visit.
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use certstatus::VerifiedResponse;
 use super::unit::Given;
 use crate::agent::certificates::Location;
 use crate::agent::config::Hook;
-use crate::agent::outputs::{Announcement, Delivered, Targets, Written};
+use crate::agent::outputs::{Announcement, Delivered, Note, Notes, Targets, Written};
 use crate::report::facts::{Time, status_name};
 
 /// What the servers of one certificate are to have.
@@ -29,25 +30,44 @@ pub(super) struct Done {
     pub(super) at: Location,
     pub(super) given: Given,
     pub(super) delivered: Delivered,
-    /// A command that is to be told of it.
-    pub(super) announcement: Option<(Hook, Announcement)>,
+    /// A command that is to be told of it, and the note that it is.
+    pub(super) announcement: Option<(Hook, Announcement, Option<Note>)>,
 }
 
 /// Does these jobs: of all of them the files, and then the sockets.
-pub(super) async fn deliver(jobs: Vec<Job>) -> Vec<Done> {
+pub(super) async fn deliver(jobs: Vec<Job>, notes: Notes) -> Vec<Done> {
     let jobs = Arc::new(jobs);
     let shared = Arc::clone(&jobs);
-    let write = move || shared.iter().map(|one| one.targets.write(one.der())).collect();
-    let written: Vec<Written> = match tokio::task::spawn_blocking(write).await {
+    let written = match tokio::task::spawn_blocking(move || write(&shared, &notes)).await {
         Ok(written) => written,
-        Err(error) => jobs.iter().map(|one| one.failed(&error.to_string())).collect(),
+        Err(error) => jobs.iter().map(|one| (one.failed(&error.to_string()), None)).collect(),
     };
     let mut done = Vec::with_capacity(jobs.len());
-    for (one, written) in jobs.iter().zip(written) {
+    for (one, (written, note)) in jobs.iter().zip(written) {
         let delivered = one.targets.tell(one.der(), written).await;
-        done.push(one.done(delivered));
+        done.push(one.done(delivered, note));
     }
     done
+}
+
+/// Writes the files of all of them, and gives how that went, with a note where a command is to be told.
+fn write(jobs: &[Job], notes: &Notes) -> Vec<(Written, Option<Note>)> {
+    let changes: Vec<_> = jobs.iter().map(Job::change).collect();
+    let notes = notes.put(&changes);
+    let write = |((one, change), note): ((&Job, &Option<_>), Option<Note>)| {
+        // What is in place, as it is of nearly all at a start, is not looked at twice.
+        let in_place = one.targets.hook().is_some() && change.is_none();
+        let written = match in_place {
+            true => one.targets.nothing_written(),
+            false => one.targets.write(one.der()),
+        };
+        if written.contains(&Ok(true)) {
+            return (written, note);
+        }
+        note.into_iter().for_each(Note::settle);
+        (written, None)
+    };
+    jobs.iter().zip(&changes).zip(notes).map(write).collect()
 }
 
 impl Job {
@@ -59,12 +79,18 @@ impl Job {
         self.targets.files().iter().map(|_| Err(why.to_owned())).collect()
     }
 
-    fn done(&self, delivered: Delivered) -> Done {
+    /// What a command will have to be told of, should the files be written.
+    fn change(&self) -> Option<(&Hook, Announcement)> {
+        let hook = self.targets.hook()?;
+        (!self.targets.is_in_place(self.der())).then(|| (hook, self.announcement()))
+    }
+
+    fn done(&self, delivered: Delivered, note: Option<Note>) -> Done {
         let hook = self.targets.hook().filter(|_| delivered.changed);
         Done {
             at: self.at.clone(),
             given: self.given,
-            announcement: hook.map(|hook| (hook.clone(), self.announcement())),
+            announcement: hook.map(|hook| (hook.clone(), self.announcement(), note)),
             delivered,
         }
     }
@@ -75,8 +101,8 @@ impl Job {
         Announcement {
             certificate: self.at.to_string(),
             outputs: files.map(|file| file.display().to_string()).collect(),
-            status: staple.map_or("none", |staple| status_name(staple.status())),
-            expires: staple.map(|staple| Time(staple.expires())),
+            status: staple.map_or("none", |staple| status_name(staple.status())).into(),
+            expires: staple.map(|staple| Time(staple.expires()).shown()),
         }
     }
 }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use super::certificates::{Change, Loaded, Location};
 use super::config::{Config, Rule};
-use super::outputs::Hooks;
+use super::outputs::{Hooks, Notes};
 use crate::failure::Failure;
 
 use delivery::{Done, Job, deliver};
@@ -84,12 +84,14 @@ impl Keeper {
     /// When there can be no stapler with that configuration.
     pub(super) fn start(config: &Config) -> Result<Self, Failure> {
         let (stapler, news) = start_stapler(config)?;
+        let mut hooks = Hooks::new(config.hook.clone(), Notes::new(config.store.path.as_deref()));
+        hooks.resume(config.rules.iter().filter_map(|rule| rule.on_change.as_ref()));
         Ok(Self {
             stapler,
             news,
             units: Arc::default(),
             paths: Paths::default(),
-            hooks: Hooks::new(config.hook.clone()),
+            hooks,
             found: 0,
             deliveries: JoinSet::new(),
             due: BTreeSet::new(),
@@ -115,6 +117,7 @@ impl Keeper {
     pub(super) async fn restart(&mut self, config: &Config) -> Result<(), Failure> {
         self.stapler.shut_down().await;
         (self.stapler, self.news) = start_stapler(config)?;
+        self.hooks.set_notes(Notes::new(config.store.path.as_deref()));
         self.paths.clear();
         Ok(())
     }
@@ -235,7 +238,7 @@ impl Keeper {
             staple: None,
         });
         let jobs: Vec<Job> = jobs.collect();
-        self.deliveries.spawn(deliver(jobs));
+        self.deliveries.spawn(deliver(jobs, self.hooks.notes()));
     }
 
     /// That path has no longer that certificate. The last one that has it ends it.
@@ -299,7 +302,7 @@ impl Keeper {
         while self.deliveries.len() < DELIVERIES && !self.due.is_empty() {
             let jobs = self.next_jobs();
             if !jobs.is_empty() {
-                self.deliveries.spawn(deliver(jobs));
+                self.deliveries.spawn(deliver(jobs, self.hooks.notes()));
             }
         }
     }
@@ -335,8 +338,8 @@ impl Keeper {
 
     fn done(&mut self, done: Done) {
         let Done { at: path, given, delivered, announcement } = done;
-        if let Some((hook, announcement)) = announcement {
-            self.hooks.announce(&hook, announcement);
+        if let Some((hook, announcement, note)) = announcement {
+            self.hooks.announce(&hook, announcement, note);
         }
         let mut units = write(&self.units);
         let Some(unit) = units.get_mut(&path) else { return };

@@ -23,6 +23,22 @@ pub(super) fn write(
         .map_err(|e| format!("{} cannot be written: {}", path.display(), reason(&e)))
 }
 
+/// Whether [`write`] would leave the file as it is. Waits for the disk.
+pub(super) fn is_right(
+    path: &Path,
+    staple: &[u8],
+    mode: Option<Mode>,
+    owner: Option<Owner>,
+) -> bool {
+    let there = holding(path, staple).unwrap_or_default();
+    there.is_some_and(|file| is_as_configured(&file, mode, owner))
+}
+
+/// Whether [`remove`] would find a file, or could not tell. Waits for the disk.
+pub(super) fn is_there(path: &Path) -> bool {
+    !matches!(path.symlink_metadata(), Err(e) if e.kind() == io::ErrorKind::NotFound)
+}
+
 /// Removes the file. Gives whether there was one. Waits for the disk.
 pub(super) fn remove(path: &Path) -> Result<bool, String> {
     match std::fs::remove_file(path) {

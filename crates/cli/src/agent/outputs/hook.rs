@@ -2,41 +2,43 @@
 //!
 //! A command runs once for all that changed since it last ran, and not more often than the
 //! configuration allows: a hundred certificates that are renewed together are one reload. It runs
-//! beside everything else, in a process group of its own, and is ended when it takes too long.
+//! beside everything else, in a process group of its own, and is ended when it takes too long. What a
+//! run that failed was told of is told again to the next.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::notes::{Left, Note, Notes, lines};
 use crate::agent::config::{Hook, HookLimits};
-use crate::report::facts::Time;
 
 /// How long a first change waits for others that come with it.
 const GATHER: Duration = Duration::from_millis(500);
 
 /// How many changes are kept for a run. More are counted and not told one by one; a command that
 /// wants to know all of them has the API.
-const MAX_TOLD: usize = 10_000;
+pub(super) const MAX_TOLD: usize = 10_000;
 
 /// A change as a command is told of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::agent) struct Announcement {
     /// The path of the certificate.
     pub(in crate::agent) certificate: String,
     /// The files that were written.
     pub(in crate::agent) outputs: Vec<String>,
     /// `good`, `revoked`, or `none` when the staple was taken away.
-    pub(in crate::agent) status: &'static str,
-    /// When the staple expires; null when there is none.
-    pub(in crate::agent) expires: Option<Time>,
+    pub(in crate::agent) status: Cow<'static, str>,
+    /// When the staple expires, as RFC 3339; null when there is none.
+    pub(in crate::agent) expires: Option<String>,
 }
 
 /// How the last run of a command went.
@@ -54,6 +56,7 @@ pub(in crate::agent) struct HookState {
 #[derive(Debug)]
 pub(in crate::agent) struct Hooks {
     limits: HookLimits,
+    notes: Notes,
     board: HookBoard,
     tasks: JoinSet<()>,
     /// Whether nobody waits for a turn any more.
@@ -64,10 +67,19 @@ pub(in crate::agent) struct Hooks {
 #[derive(Clone, Debug, Default)]
 pub(in crate::agent) struct HookBoard(Arc<Mutex<BTreeMap<Hook, Pending>>>);
 
+/// What a command is to be told of in a run.
 #[derive(Debug, Default)]
-struct Pending {
+struct Changes {
     told: Vec<Announcement>,
     count: usize,
+    notes: Vec<Note>,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    changes: Changes,
+    /// What the last run was told of, if it failed.
+    failed: Changes,
     /// A task waits to run it, or runs it.
     busy: bool,
     last_began: Option<Instant>,
@@ -76,9 +88,19 @@ struct Pending {
 }
 
 impl Hooks {
-    pub(in crate::agent) fn new(limits: HookLimits) -> Self {
+    pub(in crate::agent) fn new(limits: HookLimits, notes: Notes) -> Self {
         let (hurry, _) = watch::channel(false);
-        Self { limits, board: HookBoard::default(), tasks: JoinSet::new(), hurry }
+        Self { limits, notes, board: HookBoard::default(), tasks: JoinSet::new(), hurry }
+    }
+
+    /// Where it is noted what commands have yet to be told of.
+    pub(in crate::agent) fn notes(&self) -> Notes {
+        self.notes.clone()
+    }
+
+    /// Has changes noted there from now on.
+    pub(in crate::agent) fn set_notes(&mut self, notes: Notes) {
+        self.notes = notes;
     }
 
     /// What others may look at.
@@ -91,20 +113,39 @@ impl Hooks {
         self.limits = limits;
     }
 
-    /// Has the command told of a change, as soon as its turn comes.
-    pub(in crate::agent) fn announce(&mut self, hook: &Hook, announcement: Announcement) {
+    /// Has these commands told of what an earlier process could not tell them of.
+    pub(in crate::agent) fn resume<'a>(&mut self, hooks: impl Iterator<Item = &'a Hook>) {
+        for Left { hook, changes, note } in self.notes.left(hooks) {
+            let count = changes.len();
+            tracing::info!(command = %hook, changes = count, "command has yet to run for changes of before");
+            self.tell(&hook, Changes { told: changes, count, notes: vec![note] });
+        }
+    }
+
+    /// Has the command told of a change, as soon as its turn comes. `note` is settled when that has
+    /// been done well.
+    pub(in crate::agent) fn announce(
+        &mut self,
+        hook: &Hook,
+        announcement: Announcement,
+        note: Option<Note>,
+    ) {
+        let notes = note.into_iter().collect();
+        self.tell(hook, Changes { told: vec![announcement], count: 1, notes });
+    }
+
+    fn tell(&mut self, hook: &Hook, changes: Changes) {
         while self.tasks.try_join_next().is_some() {}
         let mut hooks = self.board.lock();
         let pending = hooks.entry(hook.clone()).or_default();
-        pending.count += 1;
-        if pending.told.len() < MAX_TOLD {
-            pending.told.push(announcement);
-        }
+        pending.changes.append(changes);
         if !std::mem::replace(&mut pending.busy, true) {
             drop(hooks);
-            let (hook, board, limits) = (hook.clone(), self.board(), self.limits.clone());
-            let hurry = self.hurry.subscribe();
-            self.tasks.spawn(async move { run_while_pending(&hook, &board, &limits, hurry).await });
+            let (hook, board, notes) = (hook.clone(), self.board(), self.notes());
+            let (limits, hurry) = (self.limits.clone(), self.hurry.subscribe());
+            self.tasks.spawn(async move {
+                run_while_pending(&hook, &board, &notes, &limits, hurry).await;
+            });
         }
     }
 
@@ -137,9 +178,19 @@ impl HookBoard {
     }
 }
 
+impl Changes {
+    fn append(&mut self, later: Self) {
+        let room = MAX_TOLD.saturating_sub(self.told.len());
+        self.told.extend(later.told.into_iter().take(room));
+        self.count += later.count;
+        self.notes.extend(later.notes);
+    }
+}
+
 async fn run_while_pending(
     hook: &Hook,
     board: &HookBoard,
+    notes: &Notes,
     limits: &HookLimits,
     mut hurry: watch::Receiver<bool>,
 ) {
@@ -152,43 +203,58 @@ async fn run_while_pending(
             () = sleep_until(turn) => {}
             _ = hurry.wait_for(|hurry| *hurry) => {}
         }
-        let (told, count) = {
+        let changes = {
             let mut hooks = board.lock();
             let Some(pending) = hooks.get_mut(hook) else { return };
             pending.last_began = Some(Instant::now());
-            (std::mem::take(&mut pending.told), std::mem::take(&mut pending.count))
+            let mut changes = std::mem::take(&mut pending.failed);
+            changes.append(std::mem::take(&mut pending.changes));
+            changes
         };
-        let result = run(hook, &told, count, limits.timeout).await;
+        let result = run(hook, &changes, limits.timeout).await;
         match &result {
-            Ok(()) => tracing::info!(command = %hook, changes = count, "command has run"),
+            Ok(()) => tracing::info!(command = %hook, changes = changes.count, "command has run"),
             Err(error) => tracing::error!(command = %hook, %error, "command failed"),
         }
+        let failed = clear_up(hook, changes, result.is_ok(), notes.clone()).await;
         let mut hooks = board.lock();
         let Some(pending) = hooks.get_mut(hook) else { return };
+        pending.failed = failed;
         pending.runs += 1;
         pending.error = result.err();
-        if pending.count == 0 {
+        if pending.changes.count == 0 {
             pending.busy = false;
             return;
         }
     }
 }
 
+/// After a run: settles what was told, and gives what is to be told again.
+async fn clear_up(hook: &Hook, mut changes: Changes, told: bool, notes: Notes) -> Changes {
+    let hook = hook.clone();
+    let clear_up = move || {
+        if told {
+            changes.notes.into_iter().for_each(Note::settle);
+            return Changes::default();
+        }
+        changes.notes = notes.merge(&hook, &changes.told, changes.notes);
+        changes
+    };
+    // It fails only with a panic, which has been printed.
+    tokio::task::spawn_blocking(clear_up).await.unwrap_or_default()
+}
+
 /// Runs the command once.
-async fn run(
-    hook: &Hook,
-    told: &[Announcement],
-    count: usize,
-    limit: Duration,
-) -> Result<(), String> {
+async fn run(hook: &Hook, changes: &Changes, limit: Duration) -> Result<(), String> {
+    let Changes { told, count, .. } = changes;
     let mut command = command(hook);
     command.env("CERTSTATUS_COUNT", count.to_string());
     if let Some(last) = told.last() {
         command
             .env("CERTSTATUS_CERTIFICATE", &last.certificate)
             .env("CERTSTATUS_OUTPUT", last.outputs.first().map_or("", String::as_str))
-            .env("CERTSTATUS_STATUS", last.status)
-            .env("CERTSTATUS_EXPIRES", last.expires.map(Time::shown).unwrap_or_default());
+            .env("CERTSTATUS_STATUS", &*last.status)
+            .env("CERTSTATUS_EXPIRES", last.expires.as_deref().unwrap_or_default());
     }
     let mut child = command.spawn().map_err(|e| format!("it cannot be started: {e}"))?;
     let told = lines(told);
@@ -229,18 +295,6 @@ fn command(hook: &Hook) -> Command {
     command
 }
 
-/// Each change as a line of JSON.
-fn lines(told: &[Announcement]) -> Vec<u8> {
-    let mut lines = Vec::new();
-    for announcement in told {
-        // Strings and times always have a JSON form.
-        if serde_json::to_writer(&mut lines, announcement).is_ok() {
-            lines.push(b'\n');
-        }
-    }
-    lines
-}
-
 /// Ends the command and all that it started and that stayed in its group.
 async fn end(child: &mut Child) {
     let group = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
@@ -260,8 +314,8 @@ mod tests {
         Announcement {
             certificate: certificate.to_owned(),
             outputs: vec![format!("{certificate}.der")],
-            status: "good",
-            expires: Some(Time(certstatus::time::unix(1_767_225_600))),
+            status: "good".into(),
+            expires: Some("2026-01-01T00:00:00Z".to_owned()),
         }
     }
 
@@ -286,9 +340,9 @@ mod tests {
             log.display()
         );
         let hook = Hook::Shell(text);
-        let mut hooks = Hooks::new(limits(1, 10_000));
-        hooks.announce(&hook, announcement("/a"));
-        hooks.announce(&hook, announcement("/b"));
+        let mut hooks = Hooks::new(limits(1, 10_000), Notes::new(None));
+        hooks.announce(&hook, announcement("/a"), None);
+        hooks.announce(&hook, announcement("/b"), None);
         hooks.finish().await;
         let told = read(&log);
         let mut lines = told.lines();
@@ -304,15 +358,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
         let hook = Hook::Shell(format!("echo $CERTSTATUS_COUNT >> {}", log.display()));
-        let mut hooks = Hooks::new(limits(1500, 10_000));
+        let mut hooks = Hooks::new(limits(1500, 10_000), Notes::new(None));
         let began = Instant::now();
-        hooks.announce(&hook, announcement("/a"));
+        hooks.announce(&hook, announcement("/a"), None);
         while read(&log).is_empty() {
             assert!(began.elapsed() < Duration::from_secs(10));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        hooks.announce(&hook, announcement("/b"));
-        hooks.announce(&hook, announcement("/c"));
+        hooks.announce(&hook, announcement("/b"), None);
+        hooks.announce(&hook, announcement("/c"), None);
         hooks.finish().await;
         assert_eq!(read(&log), "1\n2\n");
         assert!(began.elapsed() >= Duration::from_millis(2000), "{:?}", began.elapsed());
@@ -320,12 +374,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_fails_or_hangs_is_told_and_ended_with_its_children() {
-        let mut hooks = Hooks::new(limits(1, 300));
+        let mut hooks = Hooks::new(limits(1, 300), Notes::new(None));
         let failing = Hook::Program("/bin/false".into(), Vec::new());
         let missing = Hook::Program("/nonexistent/x".into(), Vec::new());
         let hanging = Hook::Shell("sleep 600 & sleep 600".into());
         for hook in [&failing, &missing, &hanging] {
-            hooks.announce(hook, announcement("/a"));
+            hooks.announce(hook, announcement("/a"), None);
         }
         let began = Instant::now();
         hooks.finish().await;

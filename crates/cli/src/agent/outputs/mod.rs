@@ -6,6 +6,7 @@
 mod file;
 mod haproxy;
 mod hook;
+mod notes;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,6 +18,7 @@ use super::certificates::Location;
 use super::config::{Hook, Rule};
 use haproxy::Told;
 pub(super) use hook::{Announcement, HookBoard, HookState, Hooks};
+pub(super) use notes::{Note, Notes};
 
 /// The servers that want the staple of one certificate.
 #[derive(Clone, Debug)]
@@ -109,6 +111,20 @@ impl Targets {
 
     fn to_sockets(&self) -> impl Iterator<Item = Delivery> {
         self.rule.haproxy_socket.0.iter().map(|socket| Delivery::well("haproxy", socket, true))
+    }
+
+    /// Whether the files are as [`Self::write`] would leave them. This waits for the disk.
+    pub(super) fn is_in_place(&self, staple: Option<&[u8]>) -> bool {
+        let Rule { mode, owner, keep_stale, .. } = &*self.rule;
+        self.files.iter().all(|path| match staple {
+            Some(staple) => file::is_right(path, staple, *mode, *owner),
+            None => *keep_stale || !file::is_there(path),
+        })
+    }
+
+    /// What [`Self::write`] gives when all is in place.
+    pub(super) fn nothing_written(&self) -> Written {
+        vec![Ok(false); self.files.len()]
     }
 
     /// Writes the staple to the files; without one, takes away what is there, unless it is to be kept:

@@ -12,3 +12,4 @@ mod service;
 mod stopping;
 mod systemd;
 mod terminal;
+mod untold;

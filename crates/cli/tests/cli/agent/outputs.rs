@@ -157,6 +157,10 @@ fn a_command_is_told_what_changed_and_only_then() {
     let both = [place.text("out/a.der"), place.text("out/b.der")];
     eventually("both changes", || (changes() == both).then_some(()));
     assert!(fs::read_to_string(place.path("log")).unwrap().contains(" good\n"));
+    // Killed any earlier, it would have left word that the command has yet to run.
+    eventually("the end of the command", || {
+        (agent.staples()["hooks"][0]["runs"] == 1).then_some(())
+    });
     drop(agent);
     // What is there already is no change.
     let agent = place.start();
