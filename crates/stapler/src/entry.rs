@@ -222,12 +222,12 @@ impl Entry {
     }
 
     /// Offers a verified response: what is newer takes the place of what is older. One whose time is
-    /// still to come, by this clock, waits for it; and a staple that holds stays while the responder
-    /// says that it does not know the certificate.
+    /// still to come, by this clock, waits for it, unless the certificate is revoked meanwhile; and a
+    /// staple that holds stays while the responder says that it does not know the certificate.
     pub(crate) fn offer(&self, response: VerifiedResponse, now: UnixTime) -> Offered {
+        let mut state = self.state();
         let current = self.statement.load();
         if let Some(current) = current.as_ref().filter(|c| c.is_current(now) && now < c.expires()) {
-            let rank = |r: &VerifiedResponse| (r.this_update(), r.expires());
             let same = current.status() == response.status();
             if rank(&response) < rank(current) || same && rank(&response) == rank(current) {
                 return Offered::NotNewer;
@@ -236,11 +236,19 @@ impl Entry {
                 return Offered::NotNewer;
             }
         }
-        if response.status() == CertStatus::Good && begins(&response) > now {
-            self.state().upcoming = Some(Arc::new(response));
+        let status = response.status();
+        if status == CertStatus::Good && begins(&response) > now {
+            if state.upcoming.as_ref().is_none_or(|upcoming| rank(upcoming) < rank(&response)) {
+                state.upcoming = Some(Arc::new(response));
+            }
             return Offered::Upcoming;
         }
-        self.put(Some(Arc::new(response)));
+        state.upcoming.take_if(|upcoming| match status {
+            CertStatus::Good => rank(upcoming) <= rank(&response),
+            CertStatus::Revoked(_) => true,
+            CertStatus::Unknown => false,
+        });
+        self.put(Some(Arc::new(response)), &mut state);
         Offered::Published
     }
 
@@ -249,17 +257,22 @@ impl Entry {
         let mut state = self.state();
         let response = state.upcoming.take_if(|response| begins(response) <= now)?;
         state.alarmed = false;
-        drop(state);
-        self.put(Some(Arc::clone(&response)));
+        self.put(Some(Arc::clone(&response)), &mut state);
         Some(response)
     }
 
-    /// Empties the slot.
-    pub(crate) fn clear(&self) {
-        self.put(None);
+    /// Empties the slot if what is in it has expired, and returns that.
+    pub(crate) fn expire(&self, now: UnixTime) -> Option<Arc<VerifiedResponse>> {
+        let mut state = self.state();
+        let expired = self.statement.load_full().filter(|s| s.expires() <= now)?;
+        state.etag = None;
+        self.put(None, &mut state);
+        Some(expired)
     }
 
-    fn put(&self, statement: Option<Arc<VerifiedResponse>>) {
+    /// Who puts something into the slot has looked at what is there, and holds the state since then:
+    /// nobody else's is lost in between.
+    fn put(&self, statement: Option<Arc<VerifiedResponse>>, _: &mut State) {
         self.statement.store(statement);
         self.version.fetch_add(1, Ordering::Release);
         self.changed.notify_waiters();
@@ -334,6 +347,11 @@ pub(crate) fn is_staple(response: &VerifiedResponse, now: UnixTime) -> bool {
 /// The first second in which a client without any tolerance accepts the response.
 pub(crate) fn begins(response: &VerifiedResponse) -> UnixTime {
     response.this_update().max(response.produced_at())
+}
+
+/// What tells which of two responses is the newer one.
+fn rank(response: &VerifiedResponse) -> (UnixTime, UnixTime) {
+    (response.this_update(), response.expires())
 }
 
 /// The life of a response, for the schedule.

@@ -60,7 +60,7 @@ pub enum EventKind {
     /// The responder says that it does not know the certificate. A good staple stays until it
     /// expires.
     Unknown,
-    /// The staple ends soon, and attempts to renew it have failed.
+    /// The staple ends soon, and attempts to renew it have failed, or have brought nothing newer.
     RunningOut {
         /// The first second without it.
         expires: UnixTime,

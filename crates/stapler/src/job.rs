@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::StoreError;
 use crate::clock::later;
-use crate::entry::{Entry, Offered, Origin};
+use crate::entry::{Entry, Offered, Origin, is_staple};
 use crate::event::EventKind;
 use crate::fetch::{self, AttemptError, Caching, HttpError, Query, Reply};
 use crate::metrics;
@@ -74,7 +74,7 @@ async fn loaded(
     let Some(origin) = presumed(entry) else { return false };
     let taken = match take(shared, entry, &origin, newest).await {
         // What only claims to be the newest must not hide what is.
-        Taken::NotTrusted => {
+        Taken::Useless => {
             let older = shared.store.load_older(&entry.id).await;
             take(shared, entry, &origin, older).await
         }
@@ -92,8 +92,8 @@ enum Taken {
     Published,
     /// There is nothing, or nothing newer.
     Nothing,
-    /// It does not verify.
-    NotTrusted,
+    /// It does not verify, or says nothing.
+    Useless,
 }
 
 /// Publishes what came from the store if it verifies.
@@ -118,23 +118,24 @@ async fn take(
         return Taken::Nothing;
     }
     match verified {
+        // The responder may have learnt of it since, and is asked in any case.
+        Ok(response) if response.status() == CertStatus::Unknown => Taken::Useless,
         Ok(response) => {
             let now = shared.clock.now();
             if entry.is_removed() || entry.offer(response.clone(), now) != Offered::Published {
                 return Taken::Nothing;
             }
-            if let Err(error) = shared.store.adopt(&entry.id, &response).await {
-                store_failed(shared, entry, &error);
+            adopt(shared, entry, &response).await;
+            if let Some(news) = news(response, None) {
+                shared.tell(entry, news);
             }
-            let response = Arc::new(response);
-            shared.tell(entry, EventKind::Stapled { response, responder: None });
             Taken::Published
         }
         // It has expired while nobody was here. That is no damage: a fetch replaces it.
-        Err(error) if error.stage() == Stage::Time => Taken::NotTrusted,
+        Err(error) if error.stage() == Stage::Time => Taken::Useless,
         Err(error) => {
             set_aside(shared, entry, &error).await;
-            Taken::NotTrusted
+            Taken::Useless
         }
     }
 }
@@ -212,7 +213,9 @@ async fn ask_one(shared: &Shared, entry: &Entry, origin: &Origin, url: &str) -> 
     let now = shared.clock.now();
     // Near the end of a staple nobody's word is taken that there is no newer one: a cache that is
     // mistaken would be believed until there is none.
-    let has_time = entry.statement().as_ref().is_some_and(|staple| now < risk_begins(staple));
+    // And that the certificate is unknown may have changed at any time.
+    let has_time =
+        entry.statement().as_ref().is_some_and(|s| is_staple(s, now) && now < risk_begins(s));
     let etag = entry.state().etag.clone().filter(|_| has_time);
     let query = Query {
         serial_number: &entry.serial_number,
@@ -280,15 +283,24 @@ async fn publish(
     let offered = entry.offer(response.clone(), now);
     if offered == Offered::Published {
         keep(shared, entry, &response).await;
-        let response = Arc::new(response);
-        let kind = match status {
-            CertStatus::Good => EventKind::Stapled { response, responder: Some(url.into()) },
-            CertStatus::Revoked(_) => EventKind::Revoked { response },
-            CertStatus::Unknown => return Asked::Answered { status, offered, caching },
-        };
-        shared.tell(entry, kind);
+        if let Some(news) = news(response, Some(url)) {
+            shared.tell(entry, news);
+        }
     }
     Asked::Answered { status, offered, caching }
+}
+
+/// What there is to tell of a response that has just taken its place, from that responder or from the
+/// store. That the certificate is unknown is told at each attempt, and not here.
+fn news(response: VerifiedResponse, responder: Option<&str>) -> Option<EventKind> {
+    let (status, response) = (response.status(), Arc::new(response));
+    match status {
+        CertStatus::Good => {
+            Some(EventKind::Stapled { response, responder: responder.map(Into::into) })
+        }
+        CertStatus::Revoked(_) => Some(EventKind::Revoked { response }),
+        CertStatus::Unknown => None,
+    }
 }
 
 /// Drops what the store has of a certificate that has expired or been removed, unless there is a new
@@ -313,12 +325,22 @@ pub(crate) async fn forget(shared: &Shared, entry: &Entry) {
 /// Puts a response into the store, or drops the one there: what lies in the store may be read by a
 /// server that staples whatever it finds.
 pub(crate) async fn keep(shared: &Shared, entry: &Entry, response: &VerifiedResponse) {
-    let kept = if response.status() == CertStatus::Good || shared.any_status {
-        shared.store.save(&entry.id, response).await
-    } else {
-        shared.store.remove(&entry.id).await
+    let kept = match shared.is_kept(response) {
+        true => shared.store.save(&entry.id, response).await,
+        false => shared.store.remove(&entry.id).await,
     };
     if let Err(error) = kept {
+        store_failed(shared, entry, &error);
+    }
+}
+
+/// The same for a response that comes from the store.
+async fn adopt(shared: &Shared, entry: &Entry, response: &VerifiedResponse) {
+    let adopted = match shared.is_kept(response) {
+        true => shared.store.adopt(&entry.id, response).await,
+        false => shared.store.remove(&entry.id).await,
+    };
+    if let Err(error) = adopted {
         store_failed(shared, entry, &error);
     }
 }

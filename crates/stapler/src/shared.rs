@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::BuildHasher;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use certstatus::{Certificate, Freshness, Verifier};
+use certstatus::message::CertStatus;
+use certstatus::{Certificate, Freshness, VerifiedResponse, Verifier};
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::SignatureVerificationAlgorithm;
 use tokio::sync::Semaphore;
@@ -98,6 +100,11 @@ impl Shared {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a response may lie in the store.
+    pub(crate) fn is_kept(&self, response: &VerifiedResponse) -> bool {
+        response.status() == CertStatus::Good || self.any_status
+    }
+
     /// The seed of a certificate in this process.
     pub(crate) fn seed(&self, id: &Fingerprint) -> u64 {
         self.member.hash_one(id)
@@ -133,7 +140,11 @@ impl Shared {
         };
         trace(entry, &event);
         if let Some(on_event) = &self.on_event {
-            on_event(&event);
+            // What it panics with has been printed; its defect must not end the work.
+            let told = catch_unwind(AssertUnwindSafe(|| on_event(&event)));
+            if told.is_err() {
+                tracing::error!(event = event.name(), "the observer of events has panicked");
+            }
         }
     }
 }

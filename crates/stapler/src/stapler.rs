@@ -98,6 +98,8 @@ impl Stapler {
             Ok(_) => {
                 if self.inner.commands.send(Command::Add(Arc::clone(&entry))).is_err() {
                     index.remove(&entry.id);
+                    // Somebody else may have found it there, and wait for it to be ready.
+                    entry.mark_removed();
                     return Err(Error::ShutDown);
                 }
                 Ok(self.handle_of(entry))
@@ -208,7 +210,7 @@ impl Stapler {
         let _ = self.inner.commands.send(Command::ShutDown);
         let worker = self.inner.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(worker) = worker {
-            // It ends with a panic only if a recorder or an observer panics, which has been printed.
+            // It ends with a panic only if a recorder of metrics panics, which has been printed.
             let _ = worker.await;
         }
     }
@@ -307,7 +309,7 @@ impl StaplerBuilder {
     }
 
     /// Has every [`Event`] told to that function, which must return at once: it is called from the
-    /// tasks that do the work.
+    /// tasks that do the work. Should it panic, the work goes on.
     pub fn on_event(mut self, on_event: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Box::new(on_event));
         self

@@ -33,6 +33,9 @@ const TICK: Duration = Duration::from_secs(15);
 /// A clock that goes back by more than this has been set back.
 const SET_BACK: u64 = 5;
 
+/// A clock that goes on by more than this between two looks has been set, or the machine has slept.
+const SET_FORWARD: u64 = 4 * TICK.as_secs();
+
 /// Certificates that are loaded in one visit: with so many, going there costs less than a hundredth of
 /// verifying what is brought back, and none waits long for the others.
 pub(crate) const TOGETHER: usize = 32;
@@ -190,25 +193,37 @@ impl Worker {
         queued.into_iter().chain(gates).min().unwrap_or(instant + TICK)
     }
 
-    /// After the clock was set back, what was planned by it is planned anew.
+    /// After the clock was set back, what was planned by it is planned anew; and after it was set either
+    /// way the store may have what it seemed not to have.
     fn check_clock(&mut self, now: UnixTime) {
-        if now.as_secs().saturating_add(SET_BACK) < self.last_now.as_secs() {
+        let before = self.last_now.as_secs();
+        let back = now.as_secs().saturating_add(SET_BACK) < before;
+        if back {
             tracing::warn!("the clock was set back: every refresh is planned anew");
+        }
+        if back || before.saturating_add(SET_FORWARD) < now.as_secs() {
             let entries: Vec<_> = self.shared.index.pin().values().map(Arc::clone).collect();
-            for entry in entries {
-                let mut state = entry.state();
-                if state.phase == Phase::Resting && !state.source.responders().is_empty() {
-                    // It had expired by a clock that was wrong.
-                    state.phase = Phase::Idle;
-                }
-                let idle = state.phase == Phase::Idle;
-                drop(state);
-                if idle {
-                    self.plan(&entry, now);
-                }
-            }
+            entries.iter().for_each(|entry| self.clock_was_set(entry, back, now));
         }
         self.last_now = now;
+    }
+
+    fn clock_was_set(&mut self, entry: &Arc<Entry>, back: bool, now: UnixTime) {
+        let mut state = entry.state();
+        if back && state.phase == Phase::Resting && !state.source.responders().is_empty() {
+            // It had expired by a clock that was wrong.
+            state.phase = Phase::Idle;
+        }
+        if state.phase != Phase::Idle {
+            return;
+        }
+        if entry.statement().is_none() {
+            state.phase = Phase::Loading;
+            self.loading.push_back(Arc::clone(entry));
+        } else if back {
+            drop(state);
+            self.plan(entry, now);
+        }
     }
 
     fn obey(&mut self, command: Command) {
@@ -228,13 +243,16 @@ impl Worker {
 
     /// Another member has saved something.
     fn changed_elsewhere(&mut self, id: &Fingerprint) {
-        let entry = self.shared.index.pin().get(id).map(Arc::clone);
-        if let Some(entry) = entry
-            && entry.state().phase == Phase::Idle
-        {
-            entry.state().phase = Phase::Loading;
-            self.loading.push_back(entry);
+        let Some(entry) = self.shared.index.pin().get(id).map(Arc::clone) else { return };
+        let mut state = entry.state();
+        match state.phase {
+            Phase::Idle => state.phase = Phase::Loading,
+            // It keeps its place before the responder until there is something for it.
+            Phase::Waiting => {}
+            Phase::Loading | Phase::Asking | Phase::Resting => return,
         }
+        drop(state);
+        self.loading.push_back(entry);
     }
 
     fn start_loads(&mut self) {

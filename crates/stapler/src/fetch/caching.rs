@@ -34,14 +34,15 @@ fn fresh_for(headers: &HeaderMap) -> Option<Duration> {
             }
         }
     }
-    let age = text(headers, AGE).and_then(|age| age.parse::<u64>().ok()).unwrap_or(0);
-    match max_age {
-        Some(seconds) => Some(Duration::from_secs(seconds.saturating_sub(age))),
+    let lifetime = match max_age {
+        Some(seconds) => Duration::from_secs(seconds),
         None => {
             let date = |name| httpdate::parse_http_date(text(headers, name)?).ok();
-            date(EXPIRES)?.duration_since(date(DATE)?).ok()
+            date(EXPIRES)?.duration_since(date(DATE)?).ok()?
         }
-    }
+    };
+    let age = text(headers, AGE).and_then(|age| age.parse::<u64>().ok()).unwrap_or(0);
+    Some(lifetime.saturating_sub(Duration::from_secs(age)))
 }
 
 fn etag(headers: &HeaderMap) -> Option<Box<str>> {
@@ -85,6 +86,7 @@ mod tests {
         let date = (DATE, "Sun, 01 Mar 2026 12:00:00 GMT");
         let expires = (EXPIRES, "Sun, 01 Mar 2026 12:10:00 GMT");
         assert_eq!(seconds(&[date.clone(), expires.clone()]), Some(600));
+        assert_eq!(seconds(&[date.clone(), expires.clone(), (AGE, "450")]), Some(150));
         assert_eq!(seconds(std::slice::from_ref(&expires)), None, "by whose clock?");
         assert_eq!(seconds(&[date, expires, (CACHE_CONTROL, "max-age=5")]), Some(5));
     }

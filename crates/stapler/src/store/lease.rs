@@ -30,12 +30,12 @@ pub fn look_again(left: Duration, seed: u64) -> Duration {
 /// often than that. It adds this to [`look_again`], and [`pause_of_others`] takes it off.
 pub const COURTESY: Duration = Duration::from_secs(8);
 
-/// For how long a lease lasts on whose holder has failed at `now` and asks again at `next`: until
-/// shortly before that.
+/// For how long a lease lasts on whose holder has failed at `now`, or has learnt that there is nothing
+/// newer, and asks again at `next`: until shortly before that.
 ///
-/// Until then the others need not fail as well. Then it is another's turn, since what failed may be
-/// the member and not the responder: its network, or its clock. If no other is due, the one that has
-/// failed asks again.
+/// Until then the others need not do the same. Then it is another's turn, since what failed may be
+/// the member and not the responder: its network, its clock, a cache on its way. If no other is due,
+/// the one that has asked asks again.
 pub fn pause_of_others(next: UnixTime, now: UnixTime) -> Duration {
     let pause = next.as_secs().saturating_sub(now.as_secs());
     Duration::from_secs(pause - COURTESY.as_secs().min(pause / 2))

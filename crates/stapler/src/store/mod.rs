@@ -127,8 +127,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     }
 
     /// Makes a lease that this member holds last for that long from now on; one that it holds no
-    /// more is left alone. After a failure this is the pause before the next attempt, for all
-    /// members.
+    /// more is left alone. After a failure, or an answer that brought nothing newer, this is the
+    /// pause before the next attempt, for all members.
     fn renew<'a>(
         &'a self,
         _id: &'a Fingerprint,

@@ -8,17 +8,24 @@ use rustls_pki_types::UnixTime;
 
 use super::Worker;
 use crate::clock::later;
-use crate::entry::{Entry, Offered, Phase};
+use crate::entry::{Entry, Offered, Phase, begins, is_staple};
 use crate::event::EventKind;
-use crate::job::Asked;
+use crate::job::{self, Asked};
 use crate::moment::Moment;
-use crate::store::{COURTESY, pause_of_others};
+use crate::store::{COURTESY, LEASE, pause_of_others};
 
 impl Worker {
     /// The store was looked into.
     pub(super) fn loaded(&mut self, entry: &Arc<Entry>, anew: bool, now: UnixTime) {
         if anew {
             self.taken_over(entry);
+        }
+        let phase = entry.state().phase;
+        match phase {
+            Phase::Loading => {}
+            // It needs its turn at the responder no more.
+            Phase::Waiting if anew => {}
+            _ => return,
         }
         let responders = !entry.state().source.responders().is_empty();
         if !responders || now > entry.not_after {
@@ -39,13 +46,15 @@ impl Worker {
     /// A responder was asked, or another member.
     pub(super) fn asked(&mut self, entry: &Arc<Entry>, asked: Asked, now: UnixTime) {
         match asked {
-            Asked::Answered { status, offered, caching } => {
-                self.answered(entry, status, offered, now);
-                let mut state = entry.state();
+            Asked::Answered { status: CertStatus::Unknown, .. } => self.unknown(entry, now),
+            Asked::Answered { offered, caching, .. } => {
+                self.succeeded(entry, now);
                 let fresh_until = caching.fresh_for.map(|fresh_for| later(now, fresh_for));
-                state.fresh_until = fresh_until.into();
-                if offered == Offered::Published {
-                    state.etag = caching.etag;
+                entry.state().fresh_until = fresh_until.into();
+                match offered {
+                    Offered::Published => self.published(entry, caching.etag, now),
+                    Offered::Upcoming => self.upcoming(entry, now),
+                    Offered::NotNewer => self.nothing_newer(entry, now),
                 }
             }
             Asked::NotModified(caching) => {
@@ -53,53 +62,96 @@ impl Worker {
                 if let Some(fresh_for) = caching.fresh_for {
                     entry.state().fresh_until = later(now, fresh_for).into();
                 }
+                self.nothing_newer(entry, now);
             }
-            Asked::TakenOver => self.taken_over(entry),
-            Asked::LeftToOthers(retry) => {
-                let mut state = entry.state();
-                state.phase = Phase::Idle;
-                state.left_since = state.left_since.get().unwrap_or(now).into();
-                let courtesy = if state.failures > 0 { COURTESY } else { Duration::ZERO };
-                state.next = later(now, retry.max(Duration::from_secs(1)) + courtesy);
-                drop(state);
-                self.watch(entry, now);
-                return;
+            Asked::TakenOver => {
+                self.taken_over(entry);
+                self.release(entry);
+                self.rest(entry, now);
             }
+            Asked::LeftToOthers(retry) => self.left_to_others(entry, retry, now),
             Asked::Failed { reason, retry_after, .. } => {
-                if self.try_next_responder(entry, &reason) {
-                    return;
+                if !self.try_next_responder(entry, &reason) {
+                    self.failed(entry, retry_after, now);
                 }
-                self.failed(entry, retry_after, now);
-                return;
             }
         }
+    }
+
+    /// There is a new statement, and the store has it: others take it over, or ask for themselves if it
+    /// is not kept there.
+    fn published(&mut self, entry: &Arc<Entry>, etag: Option<Box<str>>, now: UnixTime) {
+        let mut state = entry.state();
+        (state.etag, state.alarmed) = (etag, false);
+        drop(state);
         self.release(entry);
+        self.rest(entry, now);
+    }
+
+    /// There is a new staple whose time is still to come: then the store gets it, and until then nobody
+    /// else need ask.
+    fn upcoming(&mut self, entry: &Arc<Entry>, now: UnixTime) {
+        let begin = entry.state().upcoming.as_ref().map_or(now, |response| begins(response));
+        let wait = begin.as_secs().saturating_sub(now.as_secs());
+        self.keep_lease(entry, Duration::from_secs(wait) + COURTESY, now);
+        self.rest(entry, now);
+    }
+
+    /// The responder has nothing newer than what is there. For the others that is as good as having
+    /// asked, if they can have what is there.
+    fn nothing_newer(&mut self, entry: &Arc<Entry>, now: UnixTime) {
+        self.rest(entry, now);
+        let statement = entry.statement();
+        let Some(staple) = statement.as_ref().filter(|staple| is_staple(staple, now)) else {
+            self.release(entry);
+            return;
+        };
+        self.alarm(entry, staple, now);
+        if self.shared.store.is_shared() {
+            self.hold_lease(entry, now);
+            let kept = Arc::clone(staple);
+            self.tidy(Arc::clone(entry), |shared, entry| async move {
+                job::keep(&shared, &entry, &kept).await;
+            });
+        }
+    }
+
+    /// The responder does not know the certificate: right after issuance that may change at any time.
+    fn unknown(&mut self, entry: &Arc<Entry>, now: UnixTime) {
+        let mut state = entry.state();
+        state.attempted = now.into();
+        state.failures = state.failures.saturating_add(1);
+        state.error = Some("the responder does not know the certificate".into());
+        drop(state);
+        self.shared.tell(entry, EventKind::Unknown);
+        self.rest(entry, now);
+        self.hold_lease(entry, now);
+        self.check_end(entry, now);
+    }
+
+    /// Another member is asking, or has just failed.
+    fn left_to_others(&mut self, entry: &Arc<Entry>, retry: Duration, now: UnixTime) {
+        let mut state = entry.state();
+        state.phase = Phase::Idle;
+        let since = state.left_since.get().unwrap_or(now);
+        state.left_since = since.into();
+        let courtesy = if state.failures > 0 { COURTESY } else { Duration::ZERO };
+        state.next = later(now, retry.max(Duration::from_secs(1)) + courtesy);
+        // Who only asks has an answer within the time of a lease: this one has failed, and whoever waits
+        // for the first attempt should not wait for the end of the trouble.
+        let in_vain = later(since, LEASE) <= state.next;
+        drop(state);
+        if in_vain {
+            entry.settle();
+        }
+        self.watch(entry, now);
+    }
+
+    /// An attempt has come to its end: the next one is planned.
+    fn rest(&mut self, entry: &Arc<Entry>, now: UnixTime) {
         entry.state().phase = Phase::Idle;
         entry.settle();
         self.plan(entry, now);
-    }
-
-    fn answered(
-        &mut self,
-        entry: &Arc<Entry>,
-        status: CertStatus,
-        offered: Offered,
-        now: UnixTime,
-    ) {
-        if status == CertStatus::Unknown {
-            // Right after issuance a responder may not know the certificate yet.
-            let mut state = entry.state();
-            state.attempted = now.into();
-            state.failures = state.failures.saturating_add(1);
-            state.error = Some("the responder does not know the certificate".into());
-            drop(state);
-            self.shared.tell(entry, EventKind::Unknown);
-            return;
-        }
-        self.succeeded(entry, now);
-        if offered == Offered::Published {
-            entry.state().alarmed = false;
-        }
     }
 
     /// A staple has come from the store. Nobody was asked: the plan goes by its life alone.
@@ -150,7 +202,7 @@ impl Worker {
         let (failures, next) = (state.failures, state.next);
         let reason = state.error.clone().unwrap_or_default();
         drop(state);
-        self.hold_lease(entry, next, now);
+        self.hold_lease(entry, now);
         self.shared.tell(entry, EventKind::Failed { reason, failures, next });
         self.check_end(entry, now);
     }
@@ -168,9 +220,13 @@ impl Worker {
 
     /// Keeps the lease until shortly before the next attempt: the others need not fail as well, and
     /// then it is their turn.
-    fn hold_lease(&mut self, entry: &Arc<Entry>, next: UnixTime, now: UnixTime) {
+    fn hold_lease(&mut self, entry: &Arc<Entry>, now: UnixTime) {
+        let pause = pause_of_others(entry.state().next, now);
+        self.keep_lease(entry, pause, now);
+    }
+
+    fn keep_lease(&mut self, entry: &Arc<Entry>, pause: Duration, now: UnixTime) {
         if self.shared.store.is_shared() {
-            let pause = pause_of_others(next, now);
             let mut state = entry.state();
             // One that was not granted is not held the longer either.
             let held = state.leased_until.get().filter(|until| now < *until);

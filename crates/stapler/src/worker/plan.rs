@@ -100,26 +100,32 @@ impl Worker {
     pub(super) fn check_end(&mut self, entry: &Arc<Entry>, now: UnixTime) {
         let statement = entry.statement();
         let Some(statement) = statement.as_ref() else { return };
-        let expires = statement.expires();
-        let good = statement.status() == CertStatus::Good;
-        if expires <= now {
-            entry.clear();
-            entry.state().etag = None;
-            if good && now <= entry.not_after {
-                self.shared.tell(entry, EventKind::Expired { expired: expires });
+        if let Some(expired) = entry.expire(now) {
+            if expired.status() == CertStatus::Good && now <= entry.not_after {
+                self.shared.tell(entry, EventKind::Expired { expired: expired.expires() });
             }
             // A server that reads the store would staple it all the same.
             self.tidy(Arc::clone(entry), |shared, entry| async move {
                 job::forget(&shared, &entry).await;
             });
-        } else if good && risk_begins(statement) <= now {
-            let mut state = entry.state();
-            // While the first answer after a long time is on its way, nothing has failed.
-            let failing = state.failures > 0 || state.phase == Phase::Waiting;
-            if failing && !state.alarmed {
-                state.alarmed = true;
-                drop(state);
-                self.shared.tell(entry, EventKind::RunningOut { expires });
+            return;
+        }
+        let state = entry.state();
+        // While the first answer after a long time is on its way, nothing has failed.
+        let failing = state.failures > 0 || state.phase == Phase::Waiting;
+        drop(state);
+        if failing {
+            self.alarm(entry, statement, now);
+        }
+    }
+
+    /// Tells, once, that a staple which is not renewed ends soon.
+    pub(super) fn alarm(&self, entry: &Entry, statement: &VerifiedResponse, now: UnixTime) {
+        let good = statement.status() == CertStatus::Good;
+        if good && risk_begins(statement) <= now && now < statement.expires() {
+            let already = std::mem::replace(&mut entry.state().alarmed, true);
+            if !already {
+                self.shared.tell(entry, EventKind::RunningOut { expires: statement.expires() });
             }
         }
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use certstatus::time::unix;
-use certstatus_stapler::{Clock, StapleState};
+use certstatus_lab::Fault;
+use certstatus_stapler::{Clock, MemoryStore, StapleState, Target};
 use rustls_pki_types::UnixTime;
 
 use crate::support::{DAY, HOUR, Net, add, seconds, strict_client};
@@ -69,7 +70,7 @@ async fn a_clock_that_is_put_right_is_followed() {
         clock.off.store(off, Ordering::SeqCst);
         let leaf = net.leaf("www.example.org");
         let stapler = net.stapler().clock(clock.clone()).start().unwrap();
-        let handle = stapler.add(certstatus_stapler::Target::from_chain(leaf.chain())).unwrap();
+        let handle = stapler.add(Target::from_chain(leaf.chain())).unwrap();
         tokio::time::sleep(seconds(HOUR)).await;
         assert_eq!(handle.current(), None);
         clock.off.store(0, Ordering::SeqCst);
@@ -112,5 +113,47 @@ async fn a_responder_that_is_ahead_is_waited_for() {
     for _ in 0..2 * 24 * 60 {
         assert_eq!(strict_client(&handle, &leaf, clock.now()), Some(true));
         tokio::time::sleep(seconds(60)).await;
+    }
+}
+
+/// Of two responders one is ahead: its good answer waits for its time. What the other says meanwhile,
+/// that the certificate is revoked, is not undone by that.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_time_does_not_undo_a_revocation() {
+    let (net, _) = jumping(4 * HOUR);
+    net.set_offset(120);
+    let leaf = net.leaf("www.example.org");
+    let stapler = net.stapler().start().unwrap();
+    let handle = add(&stapler, &leaf).await;
+    assert_eq!(handle.state(), StapleState::Missing, "its time is still to come");
+    net.lab.revoke(&leaf, None);
+    net.set_offset(0);
+    assert!(stapler.refresh(&handle.certificate()));
+    tokio::time::sleep(seconds(10)).await;
+    assert_eq!(handle.state(), StapleState::Revoked);
+    tokio::time::sleep(seconds(HOUR)).await;
+    assert_eq!((handle.current(), handle.state()), (None, StapleState::Revoked));
+}
+
+/// A machine that starts at a wrong time of day, as one without a battery does, trusts nothing that is
+/// stored. Once the clock is right it does, and need not wait for a responder.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_put_right_finds_what_is_stored() {
+    for off in [-365 * DAY as i64, 365 * DAY as i64] {
+        let (net, clock) = jumping(4 * DAY);
+        let leaf = net.leaf("www.example.org");
+        let store = MemoryStore::new();
+        let stapler = net.stapler().store(store.clone()).start().unwrap();
+        assert!(add(&stapler, &leaf).await.current().is_some());
+        stapler.shut_down().await;
+        net.set_fault(Some(Fault::ConnectionReset));
+        clock.off.store(off, Ordering::SeqCst);
+        let stapler = net.stapler().clock(clock.clone()).store(store).start().unwrap();
+        let handle = stapler.add(Target::from_chain(leaf.chain())).unwrap();
+        tokio::time::sleep(seconds(HOUR)).await;
+        assert_eq!(handle.current(), None);
+        clock.off.store(0, Ordering::SeqCst);
+        tokio::time::sleep(seconds(20)).await;
+        assert_eq!(strict_client(&handle, &leaf, clock.now()), Some(true), "{off}");
     }
 }

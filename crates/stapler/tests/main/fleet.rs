@@ -131,41 +131,46 @@ impl Store for Member {
 }
 
 /// Five members that staple for one certificate.
-struct Fleet {
-    net: Net,
-    leaf: Leaf,
-    members: Vec<(Stapler, StapleHandle)>,
+pub(crate) struct Fleet {
+    pub(crate) net: Net,
+    pub(crate) leaf: Leaf,
+    pub(crate) members: Vec<(Stapler, StapleHandle)>,
     common: Arc<Mutex<Common>>,
     away: Arc<AtomicBool>,
+    notices: bool,
 }
 
 impl Fleet {
-    fn start(net: Net, notices: bool) -> Self {
+    pub(crate) fn start(net: Net, notices: bool) -> Self {
         Self::start_with(net, notices, |_, stapler| stapler)
     }
 
     /// Members that differ, each by its number.
-    fn start_with(
+    pub(crate) fn start_with(
         net: Net,
         notices: bool,
         set_up: impl Fn(usize, StaplerBuilder) -> StaplerBuilder,
     ) -> Self {
         let leaf = net.leaf("www.example.org");
-        let common: Arc<Mutex<Common>> = Arc::default();
-        let away = Arc::default();
-        let join = |number| {
-            let (common, away) = (Arc::clone(&common), Arc::clone(&away));
-            let store = Member { number, common, away, notices };
-            let stapler = set_up(number, net.stapler()).store(store).start().unwrap();
-            let handle = stapler.add(Target::from_chain(leaf.chain())).unwrap();
-            (stapler, handle)
-        };
-        let members = (0..5).map(join).collect();
-        Self { net, leaf, members, common, away }
+        let (common, away) = (Arc::default(), Arc::default());
+        let mut fleet = Self { net, leaf, members: Vec::new(), common, away, notices };
+        for number in 0..5 {
+            fleet.join(|stapler| set_up(number, stapler));
+        }
+        fleet
+    }
+
+    /// One more member.
+    pub(crate) fn join(&mut self, set_up: impl Fn(StaplerBuilder) -> StaplerBuilder) {
+        let (common, away) = (Arc::clone(&self.common), Arc::clone(&self.away));
+        let store = Member { number: self.members.len(), common, away, notices: self.notices };
+        let stapler = set_up(self.net.stapler()).store(store).start().unwrap();
+        let handle = stapler.add(Target::from_chain(self.leaf.chain())).unwrap();
+        self.members.push((stapler, handle));
     }
 
     /// How many members have a staple that a strict client accepts; none has one that it refuses.
-    fn stapling(&self) -> usize {
+    pub(crate) fn stapling(&self) -> usize {
         let seen = |(_, handle): &&(Stapler, StapleHandle)| {
             let seen = strict_client(handle, &self.leaf, self.net.now());
             assert_ne!(seen, Some(false));
@@ -235,7 +240,7 @@ async fn a_failure_of_one_is_a_pause_for_all() {
 
 /// A network that does not lead to the responder.
 #[derive(Debug)]
-struct Astray;
+pub(crate) struct Astray;
 
 impl Transport for Astray {
     fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, HttpError>> {

@@ -216,3 +216,20 @@ async fn every_responder_of_the_certificate_has_its_turn() {
     assert_eq!(asked(3), urls[..1], "and the first that serves is the last that is asked");
     assert_eq!(strict_client(&handle, &leaf, hinting.net.now()), Some(true));
 }
+
+/// Right after issuance: the responder does not know the certificate, with an entity tag on that answer,
+/// and a cache would say for days that this is still the one. It is not asked whether it still is.
+#[tokio::test(start_paused = true)]
+async fn that_a_certificate_is_unknown_is_never_taken_for_unchanged() {
+    let hinting = Hinting::new(4 * DAY);
+    hinting.says(None, Some("\"one\""));
+    hinting.says.lock().unwrap().unchanged = true;
+    let leaf = hinting.net.leaf("www.example.org");
+    hinting.net.lab.forget(&leaf);
+    let stapler = hinting.net.stapler().transport(hinting.clone()).start().unwrap();
+    let handle = add(&stapler, &leaf).await;
+    assert_eq!(handle.state(), StapleState::Unknown);
+    hinting.net.lab.reinstate(&leaf);
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!(strict_client(&handle, &leaf, hinting.net.now()), Some(true));
+}

@@ -161,3 +161,22 @@ async fn a_staple_that_runs_out_is_told_of_louder_where_it_must_be_there() {
         assert!(loud.iter().all(|event| event.severity() == severity), "{loud:?}");
     }
 }
+
+/// What observes is not what staples: its defect costs no staple.
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_panics_costs_nothing() {
+    let net = Net::new(HOUR);
+    let leaf = net.leaf("www.example.org");
+    let observer = |event: &certstatus_stapler::Event| {
+        assert_eq!(event.name(), "", "a defect of the observer, as it is meant to be");
+    };
+    let stapler = net.stapler().on_event(observer).start().unwrap();
+    net.set_fault(Some(Fault::Http500));
+    let handle = add(&stapler, &leaf).await;
+    net.set_fault(None);
+    tokio::time::sleep(seconds(60)).await;
+    for _ in 0..4 * 60 {
+        assert_eq!(strict_client(&handle, &leaf, net.now()), Some(true));
+        tokio::time::sleep(seconds(60)).await;
+    }
+}

@@ -12,6 +12,7 @@ mod clocks;
 mod counted;
 mod coverage;
 mod fleet;
+mod fleet_answers;
 mod hints;
 mod http;
 mod imc2018;

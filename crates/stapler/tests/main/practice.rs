@@ -130,3 +130,24 @@ async fn an_address_that_is_none_of_http_is_no_responder() {
     let handle = net.stapler().start().unwrap().add(given).unwrap();
     assert_eq!(&*handle.snapshot().responders[0], DIRECTORY);
 }
+
+/// What fails most in practice: the CA signs no more, and its responder gives the last answer on and on.
+/// No attempt fails then, and yet the staple runs out: that is told while there is time to act.
+#[tokio::test(start_paused = true)]
+async fn a_responder_that_has_nothing_newer_is_told_of_before_the_staple_ends() {
+    let (net, diary) = (Net::new(4 * DAY), Diary::default());
+    net.sign_every(30 * DAY);
+    let request = LeafRequest::new("www.example.org").must_staple();
+    let leaf = net.lab.issue(request).unwrap();
+    let stapler = net.stapler().on_event(diary.observer()).start().unwrap();
+    let handle = add(&stapler, &leaf).await;
+    tokio::time::sleep(seconds(3 * DAY - HOUR)).await;
+    assert_eq!((handle.snapshot().failures, diary.names()), (0, vec!["stapled"]));
+    assert!(net.asked() > 2, "it was asked for something newer");
+    tokio::time::sleep(seconds(12 * HOUR)).await;
+    assert_eq!(strict_client(&handle, &leaf, net.now()), Some(true));
+    assert_eq!(diary.names(), ["stapled", "running out"]);
+    assert_eq!(diary.events()[1].severity(), Severity::Alert);
+    tokio::time::sleep(seconds(DAY)).await;
+    assert_eq!(diary.names()[2], "expired");
+}

@@ -109,6 +109,37 @@ async fn what_must_not_be_stapled_is_not_left_lying() {
     assert_eq!(stapler.handle(&id).unwrap().state(), StapleState::Missing);
 }
 
+/// A stored response says that the certificate is revoked, or unknown: that is told as what it is, and
+/// unless it is to be stapled it is not left for a server that staples whatever it finds. Of one that
+/// is unknown the responder is asked all the same: it may have learnt of it since.
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_is_told_of_as_what_it_says() {
+    for any_status in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DiskStore::open(directory.path()).unwrap();
+        let (net, diary) = (Net::new(4 * DAY), Diary::default());
+        let (revoked, unknown) = (net.leaf("revoked.example"), net.leaf("unknown.example"));
+        net.lab.revoke(&revoked, None);
+        net.lab.forget(&unknown);
+        let path = |leaf: &Leaf| store.path(&Fingerprint::of(leaf.certificate()));
+        for leaf in [&revoked, &unknown] {
+            fs::write(path(leaf), net.lab.respond(leaf)).unwrap();
+        }
+        net.lab.reinstate(&unknown);
+        let builder = net.stapler().store(store.clone()).on_event(diary.observer());
+        let builder = if any_status { builder.staple_any_status() } else { builder };
+        let stapler = builder.start().unwrap();
+        let handle = add(&stapler, &revoked).await;
+        assert_eq!((handle.state(), diary.names()), (StapleState::Revoked, vec!["revoked"]));
+        assert_eq!(handle.current().is_some(), any_status);
+        assert_eq!(path(&revoked).exists(), any_status);
+        let handle = add(&stapler, &unknown).await;
+        tokio::time::sleep(seconds(60)).await;
+        assert_eq!(strict_client(&handle, &unknown, net.now()), Some(true));
+        assert_eq!((net.asked(), diary.names()), (1, vec!["revoked", "stapled"]));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_is_reported_and_costs_nothing_else() {
     let directory = tempfile::tempdir().unwrap();

@@ -42,6 +42,8 @@ pub(crate) struct Net {
     delay: Duration,
     /// How many seconds the responder's clock is ahead.
     offset: Arc<AtomicU64>,
+    /// How often the responder signs; in between it gives what it has.
+    signs_every: Arc<AtomicU64>,
 }
 
 impl Net {
@@ -61,6 +63,7 @@ impl Net {
             most_in_flight: Arc::default(),
             delay: Duration::from_millis(50),
             offset: Arc::default(),
+            signs_every: Arc::new(AtomicU64::new(1)),
         }
     }
 
@@ -71,6 +74,11 @@ impl Net {
     /// Sets the responder's clock so many seconds ahead.
     pub(crate) fn set_offset(&self, seconds: u64) {
         self.offset.store(seconds, Ordering::SeqCst);
+    }
+
+    /// Has the responder sign so many seconds apart, and give the same answer in between.
+    pub(crate) fn sign_every(&self, seconds: u64) {
+        self.signs_every.store(seconds, Ordering::SeqCst);
     }
 
     /// How many requests the responder has had.
@@ -106,7 +114,8 @@ impl Net {
 
     fn answer(&self, question: &Question<'_>) -> Result<Vec<u8>, HttpError> {
         let offset = self.offset.load(Ordering::SeqCst);
-        self.lab.set_now(unix(self.now().as_secs() + offset));
+        let since = self.since() - self.since() % self.signs_every.load(Ordering::SeqCst);
+        self.lab.set_now(unix(NOW + since + offset));
         let url = question.responder.to_owned();
         let fault = *self.fault.lock().unwrap();
         let status =

@@ -12,7 +12,7 @@
 //! | key | value | ends |
 //! |---|---|---|
 //! | `certstatus:staple:{FINGERPRINT}` | the response, in DER | with the response |
-//! | `certstatus:lease:{FINGERPRINT}` | a token of the member that holds the lease | by itself, after a minute, or the pause after a failure |
+//! | `certstatus:lease:{FINGERPRINT}` | a token of the member that holds the lease | by itself, after a minute, or with the holder's pause |
 //! | `certstatus:saved` (a channel) | the token of the member that has saved, a space, and the FINGERPRINT | |
 //!
 //! The braces keep the two keys of a certificate on one node of a cluster.
