@@ -150,7 +150,8 @@ async fn a_redis_that_is_away_costs_no_time_and_is_found_again() {
         let error = found.unwrap_err().to_string();
         assert!(error.contains("is away"), "{error}");
     }
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // Waiting for each would take a hundred seconds.
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     redis.go_on();
     found_again(&store).await;
     // It may also hang, with its connections open.

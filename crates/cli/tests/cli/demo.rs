@@ -8,7 +8,8 @@ use crate::net::certstatus;
 fn every_step_comes_out_as_told_in_time() {
     let began = Instant::now();
     let ended = certstatus(&["demo"]);
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    // It takes a tenth of a second; on a busy machine, and built for tests, much more.
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     ended.says(
         0,
         &[
