@@ -86,7 +86,8 @@ impl Service {
     async fn start(path: PathBuf, config: Config, logging: Logging) -> Result<Self, Failure> {
         let recorder = page::recorder()?;
         let keeper = Keeper::start(&config)?;
-        let facts = Arc::new(Facts::new(&path, keeper.view(), recorder, config.http.alarm));
+        let (view, stapler) = (keeper.view(), keeper.stapler());
+        let facts = Arc::new(Facts::new(&path, view, recorder, stapler, config.http.alarm));
         let page = Page::open(config.http.listen, &facts).await?;
         Ok(Self {
             sweep: Some(Sweep::new(config.rules.clone())),
@@ -200,8 +201,6 @@ impl Service {
                 let (all, settled) = self.facts.view().settled();
                 // The last of them may have settled just now, and its news be on the way.
                 if late || settled == all && self.keeper.has_tried_all() {
-                    // Who reads the metrics of an agent that is ready finds them there.
-                    self.keeper.stapler().observe();
                     self.supervisor.ready();
                     tracing::info!(certificates = all, "ready");
                 }
@@ -249,10 +248,12 @@ impl Service {
             if let Err(failure) = self.keeper.restart(&self.config).await {
                 tracing::error!("and none with the old one: {failure}");
             }
+            self.facts.follow(self.keeper.stapler());
             self.tell_again = true;
             self.look_again();
             return;
         }
+        self.facts.follow(self.keeper.stapler());
         self.logging.change(&config.log);
         self.keeper.hooks.set_limits(config.hook.clone());
         self.facts.config_taken(config.http.alarm);

@@ -28,7 +28,7 @@ pub(super) trait Source: Send + Sync + 'static {
     /// How it stands with all of it. This may take a while, too.
     fn health(&self) -> Health;
 
-    /// The metrics, as Prometheus reads them.
+    /// The metrics as of now, as Prometheus reads them. This may take a while, too.
     fn metrics(&self) -> String;
 }
 
@@ -123,5 +123,8 @@ async fn aside(make: impl FnOnce() -> Response + Send + 'static) -> Response {
 
 async fn metrics(State(source): State<Arc<dyn Source>>) -> Response {
     let media_type = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, media_type)], Body::from(source.metrics())).into_response()
+    aside(move || {
+        ([(header::CONTENT_TYPE, media_type)], Body::from(source.metrics())).into_response()
+    })
+    .await
 }

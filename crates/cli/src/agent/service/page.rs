@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use certstatus_stapler::Stapler;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rustls_pki_types::UnixTime;
 use tokio::net::TcpListener;
@@ -32,6 +33,7 @@ pub(super) struct Facts {
 struct Changing {
     config: ConfigFacts,
     alarm: Duration,
+    stapler: Stapler,
 }
 
 /// Has what the stapler counts collected, for the life of the process.
@@ -51,12 +53,13 @@ impl Facts {
         path: &Path,
         view: View,
         recorder: PrometheusHandle,
+        stapler: Stapler,
         alarm: Duration,
     ) -> Self {
         let now = Time(UnixTime::now());
         let config = ConfigFacts { path: path.display().to_string(), loaded_at: now, error: None };
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let changing = Mutex::new(Changing { config, alarm });
+        let changing = Mutex::new(Changing { config, alarm, stapler });
         Self { view, recorder, started_at: now, host, changing }
     }
 
@@ -72,6 +75,11 @@ impl Facts {
     /// How it stands, in a sentence.
     pub(super) fn summary(&self) -> String {
         self.health().summary
+    }
+
+    /// Another stapler does the work.
+    pub(super) fn follow(&self, stapler: Stapler) {
+        self.changing().stapler = stapler;
     }
 
     /// Another configuration holds.
@@ -129,6 +137,8 @@ impl Source for Facts {
     }
 
     fn metrics(&self) -> String {
+        let stapler = self.changing().stapler.clone();
+        stapler.observe();
         self.recorder.render()
     }
 }

@@ -91,3 +91,35 @@ fn whose_staple_ends_first_comes_first() {
     assert_eq!(names("sort=left&order=desc"), ["zulu", "alpha", "middle", "quiet"]);
     assert_eq!(names("sort=left&offset=1&limit=2"), ["middle", "alpha"]);
 }
+
+/// The figures are of the moment at which they are asked for, also after a reload that began the
+/// stapling anew.
+#[test]
+fn figures_are_as_of_now() {
+    let place = Place::new();
+    let rule = "[[certificate]]\npath = \"live/*.pem\"\noutput = \"out/{stem}.der\"\n";
+    place.configure(rule);
+    let agent = place.start();
+    agent.is_ready();
+    let good = |count: f64| {
+        let seen = metrics(&agent);
+        assert_eq!(value(&seen, "certstatus_staples{state=\"good\"}"), count, "{seen}");
+    };
+    good(0.0);
+    for count in 1..=3 {
+        let name = format!("{count}");
+        let leaf = place.issue(&format!("live/{name}.pem"), LeafRequest::new(&name));
+        let out = format!("out/{name}.der");
+        super::process::eventually("a staple", || place.staple(&out, &leaf));
+        good(f64::from(count));
+    }
+    place.configure(&format!("fetch.timeout = \"9s\"\n{rule}"));
+    agent.signal(rustix::process::Signal::HUP);
+    agent.says("the configuration is read again");
+    let fresh = || (agent.staples()["states"]["fresh"] == 3).then_some(());
+    super::process::eventually("all staples", fresh);
+    good(3.0);
+    std::fs::remove_file(place.path("live/2.pem")).unwrap();
+    super::process::eventually("the end of one", || (agent.staples()["total"] == 2).then_some(()));
+    good(2.0);
+}
