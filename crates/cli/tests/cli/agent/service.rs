@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use certstatus_lab::{Fault, Lab, LeafRequest};
 use rustix::process::Signal;
+use rustls_pki_types::UnixTime;
 
 use super::process::{Place, eventually, is_gone};
 
@@ -76,6 +77,40 @@ fn staples_are_refreshed_and_what_expires_is_taken_away() {
     eventually("the end", || is_gone(&place.path("out/a.der")));
     eventually("no staple", || (agent.only()["state"] == "missing").then_some(()));
     assert!(agent.get("/healthz").2.contains("has no staple"));
+}
+
+/// What `alarm` says is when /healthz fails, for a staple of a long life: here, some seconds from now.
+#[test]
+fn health_fails_by_the_alarm_that_is_configured_until_there_is_a_newer_staple() {
+    let (life, alarm) = (4 * 86_400, 10 * 3600);
+    let place = Place::with(Lab::builder().validity(Duration::from_secs(life)));
+    let now = place.lab.now().as_secs();
+    let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    // A responder that signs seldom: what it gives out was signed long ago.
+    place.issue("live/must.pem", LeafRequest::new("must.example").must_staple());
+    place.issue("live/may.pem", LeafRequest::new("may.example"));
+    place.lab.set_now(at(now - life + alarm + 8));
+    place.configure(&format!("http.alarm = \"10h\"\n{GLOB}"));
+    let agent = place.start();
+    agent.is_ready();
+    let (status, _, said) = agent.get("/healthz");
+    assert_eq!(status, 200, "{said}");
+    eventually("the alarm", || (agent.get("/healthz").0 == 503).then_some(()));
+    let said = agent.get("/healthz").2;
+    assert!(said.contains("live/must.pem must staple, and its staple ends in 9h 59m"), "{said}");
+    assert!(!said.contains("may.pem"), "{said}");
+    assert_eq!(agent.staples()["health"]["level"], "failing");
+    // Another time counts from the next reload on.
+    place.configure(&format!("http.alarm = \"9h\"\n{GLOB}"));
+    agent.signal(Signal::HUP);
+    eventually("no alarm yet", || (agent.get("/healthz").0 == 200).then_some(()));
+    place.configure(&format!("http.alarm = \"10h\"\n{GLOB}"));
+    agent.signal(Signal::HUP);
+    eventually("the alarm again", || (agent.get("/healthz").0 == 503).then_some(()));
+    // A newer staple ends it: here that of a renewed certificate, about which it is asked at once.
+    place.lab.set_now(at(now));
+    place.issue("live/must.pem", LeafRequest::new("must.example").must_staple());
+    eventually("the end of the alarm", || (agent.get("/healthz").0 == 200).then_some(()));
 }
 
 #[test]
