@@ -25,7 +25,7 @@ const SHOWN_ERRORS: usize = 10;
 /// How often it is looked how far it is.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// How long outputs that fail are tried again.
+/// How long outputs that fail are tried again, where that may help.
 const INSIST: Duration = Duration::from_secs(10);
 
 /// Gets what is due, gives it to the servers, and tells how it went.

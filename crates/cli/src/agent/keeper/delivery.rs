@@ -11,7 +11,7 @@ use certstatus::VerifiedResponse;
 use super::unit::Given;
 use crate::agent::certificates::Location;
 use crate::agent::config::Hook;
-use crate::agent::outputs::{Announcement, Delivered, Note, Notes, Targets, Written};
+use crate::agent::outputs::{Announcement, Delivered, Note, Notes, Refusal, Targets, Written};
 use crate::report::facts::{Time, status_name};
 
 /// What the servers of one certificate are to have.
@@ -76,7 +76,8 @@ impl Job {
     }
 
     fn failed(&self, why: &str) -> Written {
-        self.targets.files().iter().map(|_| Err(why.to_owned())).collect()
+        let refusal = || Refusal { why: why.to_owned(), lasting: false };
+        self.targets.files().iter().map(|_| Err(refusal())).collect()
     }
 
     /// What a command will have to be told of, should the files be written.

@@ -277,9 +277,9 @@ impl Keeper {
         self.is_idle() && !read(&self.units).values().any(|unit| unit.is_untried())
     }
 
-    /// Whether, beyond that, no server failed to take its staple.
+    /// Whether, beyond that, there is no server that did not take its staple and may yet do so.
     pub(super) fn is_done(&self) -> bool {
-        self.is_idle() && !read(&self.units).values().any(|unit| unit.has_failed())
+        self.is_idle() && !read(&self.units).values().any(|unit| unit.may_heal())
     }
 
     /// Sees whether every server has what it should have, also where no news told so.

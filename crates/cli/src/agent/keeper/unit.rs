@@ -189,9 +189,9 @@ impl Unit {
         (handle.state() != StapleState::Pending).then_some((Given::Withdrawn, None))
     }
 
-    /// Whether a server did not take what it was given.
-    pub(super) fn has_failed(&self) -> bool {
-        self.failed().next().is_some()
+    /// Whether a server did not take what it was given, and may take it when that is tried again.
+    pub(super) fn may_heal(&self) -> bool {
+        self.failed().any(|delivery| !delivery.lasting)
     }
 
     /// A delivery has come to its end.

@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
+use super::Refusal;
 use crate::agent::config::{Mode, Owner};
-use crate::failure::reason;
 
 /// The permissions of a new file: a staple is public, and the server runs as somebody else.
 const MODE: u32 = 0o644;
@@ -18,9 +18,9 @@ pub(super) fn write(
     staple: &[u8],
     mode: Option<Mode>,
     owner: Option<Owner>,
-) -> Result<bool, String> {
-    bring(path, staple, mode, owner)
-        .map_err(|e| format!("{} cannot be written: {}", path.display(), reason(&e)))
+) -> Result<bool, Refusal> {
+    let refusal = |e| Refusal::new(&e, format_args!("{} cannot be written", path.display()));
+    bring(path, staple, mode, owner).map_err(refusal)
 }
 
 /// Whether [`write`] would leave the file as it is. Waits for the disk.
@@ -40,11 +40,11 @@ pub(super) fn is_there(path: &Path) -> bool {
 }
 
 /// Removes the file. Gives whether there was one. Waits for the disk.
-pub(super) fn remove(path: &Path) -> Result<bool, String> {
+pub(super) fn remove(path: &Path) -> Result<bool, Refusal> {
     match std::fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(format!("{} cannot be removed: {}", path.display(), reason(&e))),
+        Err(e) => Err(Refusal::new(&e, format_args!("{} cannot be removed", path.display()))),
     }
 }
 
@@ -55,7 +55,14 @@ fn bring(path: &Path, staple: &[u8], mode: Option<Mode>, owner: Option<Owner>) -
         return Ok(false);
     }
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
+        std::fs::create_dir_all(directory).map_err(|error| match error.kind() {
+            // Of what is in the way, be it a link that leads nowhere.
+            io::ErrorKind::AlreadyExists => io::Error::new(
+                io::ErrorKind::NotADirectory,
+                format!("{} is no directory", directory.display()),
+            ),
+            _ => error,
+        })?;
     }
     let after = replace(path, staple, mode, owner)?;
     // A server that could not read the file until now has to be told as much as one for which there
@@ -209,7 +216,8 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_told() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = write(&file.path().join("x"), b"x", None, None).unwrap_err();
-        assert!(error.contains("cannot be written"), "{error}");
+        let refusal = write(&file.path().join("x"), b"x", None, None).unwrap_err();
+        assert!(refusal.why.ends_with(" is no directory"), "{}", refusal.why);
+        assert!(refusal.lasting);
     }
 }

@@ -12,8 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::Refusal;
 use crate::agent::config::Socket;
-use crate::failure::reason;
 use crate::report::sanitize;
 
 /// How long HAProxy may take. It answers at once, from one of its event loops.
@@ -32,13 +32,18 @@ pub(super) enum Told {
 }
 
 /// Tells HAProxy of a staple, and sees that it took it.
-pub(super) async fn update(socket: &Socket, staple: &[u8]) -> Result<Told, String> {
+pub(super) async fn update(socket: &Socket, staple: &[u8]) -> Result<Told, Refusal> {
     let answer = tokio::time::timeout(PATIENCE, talk(socket, staple)).await;
     let answer = match answer {
         Ok(Ok(answer)) => answer,
         Ok(Err(e)) if is_nobody(&e) => return Ok(Told::NobodyThere),
-        Ok(Err(e)) => return Err(format!("HAProxy cannot be told at {socket}: {}", reason(&e))),
-        Err(_) => return Err(format!("HAProxy did not answer at {socket} within {PATIENCE:?}")),
+        Ok(Err(e)) => {
+            return Err(Refusal::new(&e, format_args!("HAProxy cannot be told at {socket}")));
+        }
+        Err(_) => {
+            let why = format!("HAProxy did not answer at {socket} within {PATIENCE:?}");
+            return Err(Refusal { why, lasting: false });
+        }
     };
     let answer = answer.trim();
     if answer.starts_with("OCSP Response updated") {
@@ -54,7 +59,9 @@ pub(super) async fn update(socket: &Socket, staple: &[u8]) -> Result<Told, Strin
         }
         _ => "see HAProxy's manual, `set ssl ocsp-response`",
     };
-    Err(format!("HAProxy at {socket} did not take the staple ({}): {advice}", sanitize(answer)))
+    let why =
+        format!("HAProxy at {socket} did not take the staple ({}): {advice}", sanitize(answer));
+    Err(Refusal { why, lasting: answer.starts_with("Permission denied") })
 }
 
 /// Whether this is how it looks when nobody listens.
@@ -87,7 +94,7 @@ mod tests {
     use tokio::net::UnixListener;
 
     /// Plays an HAProxy that gives that answer, and gives what it was asked.
-    async fn played(answer: &'static str) -> (Result<Told, String>, String) {
+    async fn played(answer: &'static str) -> (Result<Told, Refusal>, String) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("admin.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -122,8 +129,9 @@ mod tests {
             ),
             ("OCSP response: \u{1b}[31m error.\n", "\\u{1b}"),
         ] {
-            let error = played(answer).await.0.unwrap_err();
-            assert!(error.contains(advice), "{answer}: {error}");
+            let Refusal { why, lasting } = played(answer).await.0.unwrap_err();
+            assert!(why.contains(advice), "{answer}: {why}");
+            assert_eq!(lasting, answer.starts_with("Permission"), "{answer}");
         }
     }
 
@@ -138,7 +146,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "").unwrap();
         let below = Socket::Unix(path.join("admin.sock"));
-        let error = update(&below, &[1]).await.unwrap_err();
-        assert!(error.contains("admin.sock: Not a directory"), "{error}");
+        let Refusal { why, lasting } = update(&below, &[1]).await.unwrap_err();
+        assert!(lasting && why.contains("admin.sock: Not a directory"), "{why}");
     }
 }

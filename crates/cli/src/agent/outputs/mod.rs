@@ -9,6 +9,8 @@ mod hook;
 mod notes;
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use serde::Serialize;
 
 use super::certificates::Location;
 use super::config::{Hook, Rule};
+use crate::failure::reason;
 use haproxy::Told;
 pub(super) use hook::{Announcement, HookBoard, HookState, Hooks};
 pub(super) use notes::{Note, Notes};
@@ -53,6 +56,40 @@ pub(super) struct Delivery {
     pub(super) error: Option<String>,
     /// Whether the server does not run: it reads the file when it starts.
     pub(super) waiting: bool,
+    /// Whether somebody has to do something about the error: another try would end as this one.
+    #[serde(skip)]
+    pub(super) lasting: bool,
+}
+
+/// Why a server did not get what it was to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// As a sentence without its full stop.
+    pub(super) why: String,
+    /// Whether another try would end the same, as long as nobody does anything about it.
+    pub(super) lasting: bool,
+}
+
+impl Refusal {
+    /// What became of that.
+    fn new(error: &io::Error, what: fmt::Arguments<'_>) -> Self {
+        Self { why: format!("{what}: {}", reason(error)), lasting: is_lasting(error.kind()) }
+    }
+}
+
+/// Whether a path, or who may do what with it, has to be put right. A disk that is full, a server that
+/// is away or one that is slow may come round by itself, and so may what is not known here.
+fn is_lasting(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::InvalidFilename
+            | ErrorKind::InvalidInput
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+            | ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::Unsupported
+    )
 }
 
 /// How it went with all servers of a certificate.
@@ -65,7 +102,7 @@ pub(super) struct Delivered {
 }
 
 /// How it went with each of the files: whether something is there that was not there before.
-pub(super) type Written = Vec<Result<bool, String>>;
+pub(super) type Written = Vec<Result<bool, Refusal>>;
 
 impl Targets {
     /// What a rule wants for the certificate at that path.
@@ -156,9 +193,9 @@ impl Targets {
         &self,
         stapled: bool,
         written: Written,
-        told: Vec<Result<Told, String>>,
+        told: Vec<Result<Told, Refusal>>,
     ) -> Delivered {
-        let is_done = |told: &Result<Told, String>| matches!(told, Ok(Told::Taken));
+        let is_done = |told: &Result<Told, Refusal>| matches!(told, Ok(Told::Taken));
         let changed = written.contains(&Ok(true)) || told.iter().any(is_done);
         if written.iter().all(Result::is_ok) && told.iter().all(is_done) {
             return Delivered { changed, unfinished: Box::default() };
@@ -166,17 +203,17 @@ impl Targets {
         let files = self.to_files(stapled).zip(written);
         let files = files.map(|(one, result)| match result {
             Ok(_) => one,
-            Err(error) => one.failed(error),
+            Err(refusal) => one.failed(refusal),
         });
         let sockets = self.to_sockets().zip(told);
         let sockets = sockets.map(|(one, result)| match result {
             Ok(Told::Taken) => one,
             Ok(Told::NobodyThere) if !self.files.is_empty() => one.waiting(),
             Ok(Told::NobodyThere) => {
-                let error = format!("nobody listens at {}: does HAProxy run?", one.target);
-                one.failed(error)
+                let why = format!("nobody listens at {}: does HAProxy run?", one.target);
+                one.failed(Refusal { why, lasting: false })
             }
-            Err(error) => one.failed(error),
+            Err(refusal) => one.failed(refusal),
         });
         Delivered { changed, unfinished: files.chain(sockets).collect() }
     }
@@ -184,11 +221,12 @@ impl Targets {
 
 impl Delivery {
     fn well(kind: &'static str, target: impl ToString, stapled: bool) -> Self {
-        Self { kind, target: target.to_string(), stapled, error: None, waiting: false }
+        let target = target.to_string();
+        Self { kind, target, stapled, error: None, waiting: false, lasting: false }
     }
 
-    fn failed(self, error: String) -> Self {
-        Self { stapled: false, error: Some(error), ..self }
+    fn failed(self, Refusal { why, lasting }: Refusal) -> Self {
+        Self { stapled: false, error: Some(why), lasting, ..self }
     }
 
     /// Of an HAProxy that does not run.

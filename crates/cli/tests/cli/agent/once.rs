@@ -1,5 +1,9 @@
 //! `--once`: what is due is done, what is not is not, and the exit code tells the worst.
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
+
 use certstatus_lab::{Fault, LeafRequest};
 
 use super::process::Place;
@@ -87,7 +91,7 @@ fn what_is_revoked_is_stapled_when_told_to() {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_and_a_command_that_fails_are_failures() {
+fn a_command_that_fails_is_a_failure() {
     let place = Place::new();
     place.issue("chain.pem", LeafRequest::new("a.example"));
     place.configure(&format!("{ONE}on_change = \"exit 3\"\n"));
@@ -128,4 +132,46 @@ fn a_haproxy_that_does_not_run_yet_is_no_failure() {
     assert_eq!((&outputs[0]["stapled"], &outputs[0]["waiting"]), (&true.into(), &false.into()));
     assert_eq!((&outputs[1]["stapled"], &outputs[1]["waiting"]), (&false.into(), &true.into()));
     assert!(outputs[1]["error"].is_null(), "{json}");
+}
+
+/// Cron has better to do than to wait for what somebody has to put right.
+#[test]
+fn what_does_not_heal_by_itself_ends_it_at_once() {
+    let place = Place::new();
+    place.issue("chain.pem", LeafRequest::new("a.example"));
+    place.write("file", "no directory");
+    // What might heal would be tried for four minutes.
+    place.configure(
+        "fetch.timeout = \"2m\"\n[[certificate]]\npath = \"chain.pem\"\n\
+         output = [\"file/a.der\", \"good.der\"]\n",
+    );
+    let begun = Instant::now();
+    let (code, json) = run_json(place.agent(&["--once"]));
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert_eq!(code, 1, "{json}");
+    let outputs = &json["staples"][0]["outputs"];
+    let (output, file) = (place.text("file/a.der"), place.text("file"));
+    let why = format!("{output} cannot be written: {file} is no directory");
+    assert_eq!(outputs[0]["error"], why, "{json}");
+    assert_eq!(outputs[1]["stapled"], true, "the others get theirs: {json}");
+    assert_eq!(json["next"][0], format!("{why}."), "{json}");
+}
+
+/// A server that is on its way up is waited for.
+#[test]
+fn what_may_heal_is_tried_again() {
+    let place = Place::new();
+    place.issue("chain.pem", LeafRequest::new("a.example"));
+    place.configure("[[certificate]]\npath = \"chain.pem\"\nhaproxy_socket = \"./admin.sock\"\n");
+    let path = place.path("admin.sock");
+    let haproxy = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(1500));
+        let (stream, _) = UnixListener::bind(path).unwrap().accept().unwrap();
+        BufReader::new(&stream).read_line(&mut String::new()).unwrap();
+        (&stream).write_all(b"OCSP Response updated!\n").unwrap();
+    });
+    let (code, json) = run_json(place.agent(&["--once"]));
+    assert_eq!(code, 0, "{json}");
+    assert_eq!(json["staples"][0]["outputs"][0]["stapled"], true, "{json}");
+    haproxy.join().unwrap();
 }
