@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use certstatus::rfc5019::{REQUEST_MEDIA_TYPE, RESPONSE_MEDIA_TYPE, get_url};
 use certstatus::time::Span;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, IF_NONE_MATCH};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, IF_NONE_MATCH};
 use reqwest::{Client, Proxy, RequestBuilder, Response, StatusCode, Url, redirect};
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore};
@@ -174,7 +174,8 @@ impl HttpBuilder {
             client = client.proxy(Proxy::all(proxy).map_err(|e| cannot(cause(&e)))?);
         }
         let client = client.build().map_err(|e| cannot(cause(&e)))?;
-        Ok(Http { client, timeout: self.timeout, connect_timeout: self.connect_timeout })
+        let connect_timeout = self.connect_timeout.min(self.timeout);
+        Ok(Http { client, timeout: self.timeout, connect_timeout })
     }
 }
 
@@ -216,12 +217,15 @@ impl Http {
     /// Asks a responder: by GET, so that caches can help, and by POST where the URL would be too
     /// long (RFC 5019, 5), where the question says so, and where the responder refuses a GET.
     async fn exchange(&self, question: Question<'_>) -> Result<Answer, HttpError> {
-        let Question { responder, request, post, etag } = question;
+        let Question { responder, request, post, etag, past_caches } = question;
         let url = parse(responder)?;
         if !post && let Some(get) = get_url(responder, request) {
             let mut get = self.client.get(get);
             if let Some(etag) = etag {
                 get = get.header(IF_NONE_MATCH, etag);
+            }
+            if past_caches {
+                get = get.header(CACHE_CONTROL, "no-cache");
             }
             match self.receive(get, responder, etag.is_some()).await {
                 Ok((content, caching)) => {

@@ -9,7 +9,7 @@ use certstatus::message::{
     CertId, HashAlgorithm, NONCE_RECOMMENDED_LENGTH, OcspRequest, OcspResponse,
 };
 use certstatus::time::unix;
-use certstatus::{Freshness, Issuer, Limits, Nonce, VerifiedResponse, Verifier};
+use certstatus::{Freshness, Issuer, Limits, Nonce, TimeError, VerifiedResponse, Verifier};
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::UnixTime;
 use tokio::time::Instant;
@@ -112,6 +112,14 @@ impl AttemptError {
         matches!(self, Self::Untrusted { .. })
     }
 
+    /// Whether a response came that would have been trusted earlier.
+    fn is_expired(&self) -> bool {
+        let Self::Untrusted { error: certstatus::Error::Time(error), .. } = self else {
+            return false;
+        };
+        matches!(error, TimeError::Expired { .. } | TimeError::TooOld { .. })
+    }
+
     /// `http`, or the stage of the verification.
     pub fn stage(&self) -> &'static str {
         match self {
@@ -150,7 +158,8 @@ pub async fn fetch_status<'u>(
     Err(failed)
 }
 
-/// Asks one responder once.
+/// Asks one responder once; and once more, past the caches on the way, when a GET brings a response
+/// that has expired (RFC 5019, 6.2).
 ///
 /// # Errors
 /// When it gives no response that verifies.
@@ -168,24 +177,45 @@ pub async fn ask(
     if let Some(nonce) = &nonce {
         request = request.with_nonce(nonce);
     }
-    let question = Question {
+    let mut question = Question {
         responder,
         request: &request.to_der(),
         post: query.post || nonce.is_some(),
         etag: query.etag.filter(|_| nonce.is_none()),
+        past_caches: false,
     };
     let begun = Instant::now();
-    let answer = transport.ask(question).await;
-    let judged_at = later(query.now, begun.elapsed());
+    loop {
+        let answer = transport.ask(question).await;
+        let judged_at = later(query.now, begun.elapsed());
+        let by_get = matches!(answer, Ok(Answer { method: Method::Get, .. }));
+        let reply = judge(query, nonce.as_ref(), &question, answer, judged_at);
+        match reply {
+            Err(error) if by_get && !question.past_caches && error.is_expired() => {
+                question = Question { etag: None, past_caches: true, ..question };
+            }
+            reply => return reply,
+        }
+    }
+}
+
+/// What an answer is worth.
+fn judge(
+    query: &Query<'_>,
+    nonce: Option<&[u8; NONCE_RECOMMENDED_LENGTH]>,
+    question: &Question<'_>,
+    answer: Result<Answer, HttpError>,
+    judged_at: UnixTime,
+) -> Result<Reply, AttemptError> {
     match answer {
         Ok(Answer { content: Content::Response(body), method, caching }) => {
-            let verified = verify(query, nonce.as_ref(), body, judged_at)?;
+            let verified = verify(query, nonce, body, judged_at)?;
             let nonce_returned = nonce.is_some().then(|| has_nonce(verified.der()));
             let fetched = Fetched { verified, method, judged_at, nonce_returned, caching };
             Ok(Reply::Fetched(Box::new(fetched)))
         }
         Ok(Answer { caching, .. }) if question.etag.is_some() => Ok(Reply::NotModified(caching)),
-        Ok(_) => Err(AttemptError::Http(unasked(responder))),
+        Ok(_) => Err(AttemptError::Http(unasked(question.responder))),
         // An endless body is an answer as well: the verifier would refuse it as too long.
         Err(HttpError::TooLong { length, limit, .. }) => Err(AttemptError::Untrusted {
             error: certstatus::Error::TooLarge { length, limit },

@@ -37,6 +37,9 @@ pub struct Question<'a> {
     /// The entity tag of the response that is there already: if the responder still has that one,
     /// it need not send it again. Only a GET carries it.
     pub etag: Option<&'a str>,
+    /// Whether caches on the way are to be passed by: one of them has just given an answer that has
+    /// expired (RFC 5019, 6.2). Only a GET can meet a cache.
+    pub past_caches: bool,
 }
 
 /// What came back.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use certstatus::time::unix;
 use certstatus::{Certificate, Freshness, Issuer};
 use certstatus_lab::{Lab, Leaf};
 use certstatus_stapler::fetch::{
@@ -13,7 +14,7 @@ use certstatus_stapler::fetch::{
 use certstatus_stapler::{StapleState, Stapler, Target};
 use rustls_pki_types::UnixTime;
 
-use crate::support::provider;
+use crate::support::{DAY, provider};
 
 /// A request as it came: its first line, its header fields, its body.
 #[derive(Clone, Debug)]
@@ -140,6 +141,36 @@ async fn caching_headers_and_entity_tags_are_heard() {
     assert_eq!(caching.fresh_for, Some(Duration::from_secs(50)));
     let other = query(http(), &lab, &leaf, &server.url, Some("\"two\"")).await.unwrap();
     assert!(matches!(other, Reply::Fetched(_)));
+}
+
+/// A cache on the way gives an answer beyond its end: it is passed by, once, and only then (RFC 5019,
+/// 6.2). Who has an expired answer all the same has nothing.
+#[tokio::test]
+async fn a_cache_that_keeps_what_has_expired_is_passed_by() {
+    let (lab, leaf) = lab();
+    let fresh = lab.respond(&leaf);
+    lab.set_now(unix(UnixTime::now().as_secs() - 30 * DAY));
+    let expired = lab.respond(&leaf);
+    for recovers in [true, false] {
+        let (given, expired) = (fresh.clone(), expired.clone());
+        let server = Server::start([127, 0, 0, 1], move |request| {
+            let passed_by = request.field("cache-control") == Some("no-cache");
+            response("200 OK", OCSP, if passed_by && recovers { &given } else { &expired })
+        });
+        let reply = query(http(), &lab, &leaf, &server.url, Some("\"one\"")).await;
+        match reply {
+            Ok(Reply::Fetched(fetched)) => assert!(recovers && fetched.verified.der() == fresh),
+            Err(error) => assert!(!recovers && error.is_untrusted(), "{error}"),
+            Ok(reply) => panic!("{reply:?}"),
+        }
+        let fields = |name: &str| {
+            let seen = server.seen();
+            seen.iter().map(|one| one.field(name).map(str::to_owned)).collect::<Vec<_>>()
+        };
+        assert!(server.seen().iter().all(|request| request.line.starts_with("GET ")));
+        assert_eq!(fields("cache-control"), [None, Some("no-cache".to_owned())]);
+        assert_eq!(fields("if-none-match"), [Some("\"one\"".to_owned()), None]);
+    }
 }
 
 /// A 304 that nobody asked for has no response in it, and is none.
