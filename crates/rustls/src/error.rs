@@ -33,7 +33,7 @@ pub enum StapleError {
     /// The response is about another certificate.
     #[error("the response is about another certificate than the one it would be stapled to")]
     OtherCertificate,
-    /// The response has expired, or the clock is before its time.
+    /// The response has expired, or the clock is before its time by more than is tolerated.
     #[error(
         "the response is for another time: it expires at {} ({})",
         Rfc3339(*.expires), Relative { time: *.expires, now: *.now }

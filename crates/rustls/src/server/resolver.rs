@@ -55,7 +55,7 @@ impl StaplingResolver {
     /// Staples the verified responses of a source.
     ///
     /// Never stapled, so that the handshake goes on without: what has expired at the time of the
-    /// handshake, what is about another certificate, what does not fit beside the chain
+    /// handshake or is for a later one, what is about another certificate, what does not fit beside the chain
     /// ([`crate::staple_limit`]), and, unless [`staple_any_status`](Self::staple_any_status) is
     /// called, what says *revoked* or *unknown*.
     pub fn new(inner: Arc<dyn ResolvesServerCert>, source: Arc<dyn StapleSource>) -> Self {

@@ -46,9 +46,20 @@ pub struct StapledKey {
     clock: Arc<dyn TimeProvider>,
 }
 
+#[derive(Clone)]
 struct Stapled {
     key: Arc<CertifiedKey>,
     response: VerifiedResponse,
+    /// What is sent until the response's time has come, if that is still to come.
+    before: Option<Arc<Stapled>>,
+}
+
+impl Stapled {
+    /// What may be stapled at `now`: this, or what was there before.
+    fn at(&self, now: UnixTime) -> Option<&Self> {
+        let before = || self.before.as_deref().filter(|s| may_be_stapled(&s.response, now));
+        if may_be_stapled(&self.response, now) { Some(self) } else { before() }
+    }
 }
 
 impl StapledKey {
@@ -76,7 +87,8 @@ impl StapledKey {
         self
     }
 
-    /// Staples this response from the next handshake on. Handshakes that run keep theirs.
+    /// Staples this response from the next handshake on, or from its own time on if its responder's
+    /// clock is a little ahead; until then the one before it stays. Handshakes that run keep theirs.
     ///
     /// # Errors
     /// Every [`StapleError`]; then the staple that is there stays.
@@ -84,7 +96,11 @@ impl StapledKey {
         let now = self.clock.current_time().ok_or(StapleError::NoTime)?;
         check(&self.plain, &response, self.any_status, now)?;
         let key = with_staple(&self.plain, response.der());
-        self.staple.store(Some(Arc::new(Stapled { key, response })));
+        let before = match begins(&response) <= now {
+            true => None,
+            false => self.staple_at(now).map(|s| Arc::new(Stapled { before: None, ..s })),
+        };
+        self.staple.store(Some(Arc::new(Stapled { key, response, before })));
         Ok(())
     }
 
@@ -95,21 +111,20 @@ impl StapledKey {
 
     /// The response that a handshake would staple now.
     pub fn current(&self) -> Option<VerifiedResponse> {
-        let staple = self.staple.load();
-        staple.as_ref().filter(|staple| self.holds(&staple.response)).map(|s| s.response.clone())
+        self.staple_at(self.clock.current_time()?).map(|staple| staple.response)
+    }
+
+    fn staple_at(&self, now: UnixTime) -> Option<Stapled> {
+        self.staple.load().as_ref()?.at(now).cloned()
     }
 
     /// The key as a handshake sends it now: with the staple if one holds.
     pub fn certified_key(&self) -> Arc<CertifiedKey> {
-        match self.staple.load().as_ref() {
-            Some(staple) if self.holds(&staple.response) => Arc::clone(&staple.key),
-            _ => Arc::clone(&self.plain),
-        }
-    }
-
-    /// Whether the response may be stapled at this moment; never when the clock gives no time.
-    fn holds(&self, response: &VerifiedResponse) -> bool {
-        self.clock.current_time().is_some_and(|now| may_be_stapled(response, now))
+        let staple = self.staple.load();
+        // Never when the clock gives no time.
+        let now = || self.clock.current_time();
+        let stapled = staple.as_ref().and_then(|staple| staple.at(now()?));
+        Arc::clone(stapled.map_or(&self.plain, |staple| &staple.key))
     }
 }
 
@@ -128,7 +143,7 @@ impl fmt::Debug for StapledKey {
     }
 }
 
-/// Whether a response may be stapled to this key at `now`.
+/// Whether a response may be stapled to this key at `now`, or as soon as its time has come.
 pub(super) fn check(
     key: &CertifiedKey,
     response: &VerifiedResponse,
@@ -139,7 +154,7 @@ pub(super) fn check(
     if !response.is_about(certificate)? {
         return Err(StapleError::OtherCertificate);
     }
-    if !may_be_stapled(response, now) {
+    if !response.is_current(now) || response.expires() <= now {
         return Err(StapleError::NotCurrent { expires: response.expires(), now });
     }
     if !any_status && response.status() != CertStatus::Good {
@@ -160,9 +175,14 @@ pub(super) fn check_length(key: &CertifiedKey, response: &[u8]) -> Result<(), St
     Ok(())
 }
 
-/// `expires` knows no skew: a client may be stricter than whoever verified the response here.
+/// Without any skew: a client may be stricter than whoever verified the response here.
 pub(super) fn may_be_stapled(response: &VerifiedResponse, now: UnixTime) -> bool {
-    response.is_current(now) && now < response.expires()
+    response.is_current(now) && begins(response) <= now && now < response.expires()
+}
+
+/// The first second in which a client without any tolerance accepts the response.
+fn begins(response: &VerifiedResponse) -> UnixTime {
+    response.this_update().max(response.produced_at())
 }
 
 /// The key with these bytes as its staple. The one place where a chain is copied.

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use certstatus::time::unix;
 use certstatus::{Policy, VerifiedResponse};
 use certstatus_lab::{Lab, Leaf, LeafRequest};
 use certstatus_rustls::{
@@ -144,6 +145,8 @@ fn a_source_is_stapled_by_the_rules() {
     assert_eq!(sent(wrap(&shelf)).as_deref(), Some(good.der()));
     clock.set(Some(good.expires()));
     assert_eq!(sent(wrap(&shelf)), None, "expired");
+    clock.set(Some(unix(good.this_update().as_secs() - 1)));
+    assert_eq!(sent(wrap(&shelf)), None, "its time is still to come");
     clock.set(None);
     assert_eq!(sent(wrap(&shelf)), None, "at an unknown time");
     clock.set(Some(lab.now()));

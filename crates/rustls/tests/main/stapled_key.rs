@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use certstatus::Policy;
 use certstatus::message::CertStatus;
+use certstatus::time::unix;
 use certstatus_lab::{Lab, LeafRequest};
 use certstatus_rustls::{StapleError, StapledKey, staple_limit};
 use rustls::HandshakeKind;
@@ -90,6 +91,42 @@ fn what_has_expired_is_not_stapled() {
     assert!(matches!(refused, Err(StapleError::NoTime)));
     clock.set(Some(expires));
     let refused = key.set(response);
+    assert!(matches!(refused, Err(StapleError::NotCurrent { .. })), "{refused:?}");
+}
+
+/// A responder whose clock is ahead, within what is tolerated: a client without any tolerance would
+/// refuse its response until its time has come. Until then the one before it is sent.
+#[test]
+fn what_is_still_to_come_is_not_stapled_before_its_time() {
+    let lab = lab();
+    let leaf = lab.leaf("localhost").unwrap();
+    let now = lab.now();
+    let clock = Clock::at(now);
+    let key = StapledKey::new(certified(&leaf, None)).with_time_provider(Arc::new(clock.clone()));
+    let after = |seconds| unix(now.as_secs() + seconds);
+    let signed = |seconds| {
+        lab.set_now(after(seconds));
+        crate::wire::verify(&lab.respond(&leaf), &leaf, now).unwrap()
+    };
+    let (first, second, third) = (signed(100), signed(150), signed(200));
+    key.set(first.clone()).unwrap();
+    assert_eq!((stapled(&key), key.current()), (None, None));
+    clock.set(Some(after(99)));
+    assert_eq!(stapled(&key), None);
+    clock.set(Some(after(100)));
+    assert_eq!(stapled(&key).as_deref(), Some(first.der()));
+    for later in [&second, &third] {
+        key.set(later.clone()).unwrap();
+        assert_eq!(key.current().as_ref(), Some(&first), "it stays until then");
+    }
+    clock.set(Some(after(199)));
+    assert_eq!(stapled(&key).as_deref(), Some(first.der()));
+    clock.set(Some(after(200)));
+    assert_eq!(stapled(&key).as_deref(), Some(third.der()));
+    let refused = {
+        clock.set(Some(unix(now.as_secs() - 3600)));
+        key.set(third)
+    };
     assert!(matches!(refused, Err(StapleError::NotCurrent { .. })), "{refused:?}");
 }
 
