@@ -235,6 +235,7 @@ impl Worker {
                 }
             }
             Command::Remove(entry) => {
+                self.queue.set(&entry, None);
                 self.tidy(entry, |shared, entry| async move { job::forget(&shared, &entry).await });
             }
             Command::ShutDown => {}

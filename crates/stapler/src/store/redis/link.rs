@@ -44,8 +44,16 @@ pub(super) enum Trouble {
 enum State {
     /// The first attempt is under way.
     Connecting,
-    Up(Connection),
+    Up(Up),
     Away(Arc<str>),
+}
+
+/// A connection, and who is told when a command, or Redis itself, finds that this one is lost: not the
+/// next one, of which who comes late knows nothing.
+#[derive(Clone)]
+struct Up {
+    connection: Connection,
+    lost: Arc<Notify>,
 }
 
 /// The way to Redis.
@@ -54,8 +62,6 @@ pub(super) struct Link {
     cluster: bool,
     patience: Duration,
     state: watch::Receiver<State>,
-    /// Told when a command finds that the connection is lost.
-    lost: Arc<Notify>,
     task: AbortHandle,
 }
 
@@ -70,12 +76,11 @@ impl Link {
         saved: mpsc::Sender<Fingerprint>,
     ) -> Self {
         let (address, cluster) = (server.address(), server.is_cluster());
-        let lost = Arc::new(Notify::new());
         let (states, state) = watch::channel(State::Connecting);
-        let listener = Listener { channel, token, saved, lost: Arc::clone(&lost) };
+        let listener = Listener { channel, token, saved };
         let task = Keeper { server, patience, listener, states }.run();
         let task = runtime.spawn(task).abort_handle();
-        Self { address, cluster, patience, state, lost, task }
+        Self { address, cluster, patience, state, task }
     }
 
     pub(super) fn address(&self) -> &str {
@@ -99,28 +104,28 @@ impl Link {
     where
         F: Future<Output = RedisResult<T>> + Send,
     {
-        let connection = self.connection().await?;
+        let Up { connection, lost } = self.up().await?;
         let address = || self.address.clone();
         match timeout(self.patience, commands(connection)).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(source)) if source.is_io_error() || source.is_connection_dropped() => {
-                self.lost.notify_one();
+                lost.notify_one();
                 Err(Trouble::Away { address: address(), reason: source.to_string() })
             }
             Ok(Err(source)) => Err(self.refused(source)),
             Err(_) => {
-                self.lost.notify_one();
+                lost.notify_one();
                 Err(Trouble::Slow { address: address(), patience: self.patience })
             }
         }
     }
 
-    async fn connection(&self) -> Result<Connection, Trouble> {
+    async fn up(&self) -> Result<Up, Trouble> {
         let mut state = self.state.clone();
         let known = state.wait_for(|state| !matches!(state, State::Connecting));
         let reason = match timeout(self.patience, known).await {
             Ok(Ok(state)) => match &*state {
-                State::Up(connection) => return Ok(connection.clone()),
+                State::Up(up) => return Ok(up.clone()),
                 State::Away(reason) => reason.to_string(),
                 State::Connecting => "it is being connected to".to_owned(),
             },
@@ -149,18 +154,10 @@ struct Listener {
     channel: String,
     token: String,
     saved: mpsc::Sender<Fingerprint>,
-    lost: Arc<Notify>,
 }
 
 impl Listener {
-    fn hear(&self, push: PushInfo, cluster: bool) {
-        if push.kind == PushKind::Disconnection {
-            // One node of a cluster is not the cluster.
-            if !cluster {
-                self.lost.notify_one();
-            }
-            return;
-        }
+    fn hear(&self, push: PushInfo) {
         let notice = Msg::from_push_info(push);
         let notice = notice.as_ref().filter(|m| m.get_channel_name() == self.channel);
         let Some(id) = notice.and_then(|m| self.saved_by_another(m.get_payload_bytes())) else {
@@ -192,11 +189,11 @@ impl Keeper {
         let mut failures = 0u32;
         loop {
             match self.connect().await {
-                Ok(connection) => {
+                Ok(up) => {
                     tracing::info!(address, "the fleet's Redis is there");
-                    self.states.send_replace(State::Up(connection.clone()));
+                    self.states.send_replace(State::Up(up.clone()));
                     failures = 0;
-                    let reason = self.watch(connection).await;
+                    let reason = self.watch(up).await;
                     tracing::warn!(address, reason, "the fleet's Redis is away");
                     self.states.send_replace(State::Away(reason.into()));
                 }
@@ -212,10 +209,17 @@ impl Keeper {
         }
     }
 
-    async fn connect(&self) -> Result<Connection, String> {
+    async fn connect(&self) -> Result<Up, String> {
         let (listener, cluster) = (self.listener.clone(), self.server.is_cluster());
-        let hear = move |push| {
-            listener.hear(push, cluster);
+        let lost = Arc::new(Notify::new());
+        let disconnected = Arc::clone(&lost);
+        let hear = move |push: PushInfo| {
+            match push.kind {
+                // One node of a cluster is not the cluster.
+                PushKind::Disconnection if cluster => {}
+                PushKind::Disconnection => disconnected.notify_one(),
+                _ => listener.hear(push),
+            }
             Ok::<(), SendError>(())
         };
         let connected = async {
@@ -224,17 +228,17 @@ impl Keeper {
             Ok::<_, RedisError>(connection)
         };
         match timeout(2 * self.patience, connected).await {
-            Ok(Ok(connection)) => Ok(connection),
+            Ok(Ok(connection)) => Ok(Up { connection, lost }),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("no connection within {:?}", 2 * self.patience)),
         }
     }
 
     /// Returns when the connection is lost, and says how that was noticed.
-    async fn watch(&self, mut connection: Connection) -> String {
+    async fn watch(&self, Up { mut connection, lost }: Up) -> String {
         loop {
             tokio::select! {
-                () = self.listener.lost.notified() => return "the connection is lost".to_owned(),
+                () = lost.notified() => return "the connection is lost".to_owned(),
                 () = sleep(PING) => {}
             }
             if self.server.is_cluster() {
@@ -260,6 +264,10 @@ fn pause(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::future::join_all;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn pauses_double_to_half_a_minute() {
@@ -269,11 +277,71 @@ mod tests {
         }
     }
 
+    /// A server that answers what is needed to connect, and on its first connection hangs up at the
+    /// first question. Gives its address, and counts its connections.
+    fn hanging_up_once() -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("redis://{}", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let first = count.fetch_add(1, Ordering::SeqCst) == 0;
+                std::thread::spawn(move || converse(&stream, first));
+            }
+        });
+        (url, connections)
+    }
+
+    /// Answers commands, each an array of strings, one line for the length and one for the contents.
+    fn converse(mut stream: &TcpStream, hang_up: bool) {
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        while let Some(line) = lines.next() {
+            let Some(count) = line.strip_prefix('*').and_then(|n| n.parse::<usize>().ok()) else {
+                return;
+            };
+            let words: Vec<_> = lines.by_ref().take(2 * count).skip(1).step_by(2).collect();
+            let answer = match words[0].as_str() {
+                "HELLO" => "%1\r\n+proto\r\n:3\r\n",
+                "CLIENT" => "+OK\r\n",
+                "SUBSCRIBE" => ">3\r\n+subscribe\r\n+x:saved\r\n:1\r\n",
+                "PING" => "+PONG\r\n",
+                _ if hang_up => return,
+                _ => "$0\r\n\r\n",
+            };
+            if stream.write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Many find at the same time that the connection is lost. It is made anew once, and not again
+    /// because of those who were told late.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_connection_that_many_lose_is_made_anew_once() {
+        let (url, connections) = hanging_up_once();
+        let store = crate::store::RedisStore::at(url).start().unwrap();
+        store.ping().await.unwrap();
+        let ids: Vec<_> = (0..50u8).map(|number| Fingerprint::of(&[number])).collect();
+        let lost = join_all(ids.iter().map(|id| crate::Store::load(&store, id))).await;
+        assert!(lost.iter().all(Result::is_err));
+        for _ in 0..100 {
+            sleep(Duration::from_millis(30)).await;
+            if connections.load(Ordering::SeqCst) == 2 && store.ping().await.is_ok() {
+                break;
+            }
+        }
+        for _ in 0..10 {
+            assert!(crate::Store::load(&store, &ids[0]).await.is_ok());
+            sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), 2);
+    }
+
     #[test]
     fn notices_of_others_are_heard_and_nothing_else_is() {
         let (saved, mut heard) = mpsc::channel(1);
-        let lost = Arc::new(Notify::new());
-        let listener = Listener { channel: "x:saved".into(), token: "me".into(), saved, lost };
+        let listener = Listener { channel: "x:saved".into(), token: "me".into(), saved };
         let push = |channel: &str, payload: &[u8]| PushInfo {
             kind: PushKind::Message,
             data: vec![
@@ -282,16 +350,16 @@ mod tests {
             ],
         };
         let id = Fingerprint::of(b"certificate");
-        listener.hear(push("x:saved", format!("me {id}").as_bytes()), false);
-        listener.hear(push("y:saved", format!("you {id}").as_bytes()), false);
+        listener.hear(push("x:saved", format!("me {id}").as_bytes()));
+        listener.hear(push("y:saved", format!("you {id}").as_bytes()));
         for noise in [&b""[..], b"you", b"you ", b"you abc", b"\xff \xff", &[b'a'; 100_000]] {
-            listener.hear(push("x:saved", noise), false);
+            listener.hear(push("x:saved", noise));
         }
-        listener.hear(PushInfo { kind: PushKind::Message, data: vec![] }, false);
+        listener.hear(PushInfo { kind: PushKind::Message, data: vec![] });
         assert!(heard.try_recv().is_err());
         // The second finds no room, and is lost.
-        listener.hear(push("x:saved", format!("you {id}").as_bytes()), false);
-        listener.hear(push("x:saved", format!("you {id}").as_bytes()), false);
+        listener.hear(push("x:saved", format!("you {id}").as_bytes()));
+        listener.hear(push("x:saved", format!("you {id}").as_bytes()));
         assert_eq!(heard.try_recv(), Ok(id));
         assert!(heard.try_recv().is_err());
     }
