@@ -40,6 +40,9 @@ const SET_FORWARD: u64 = 4 * TICK.as_secs();
 /// verifying what is brought back, and none waits long for the others.
 pub(crate) const TOGETHER: usize = 32;
 
+/// For how long the end waits for jobs; and for a fifth of it until leases are given back.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Commands that are taken at once.
 const COMMANDS: usize = 256;
 
@@ -165,18 +168,28 @@ impl Worker {
         self.end().await;
     }
 
-    /// What is being written is written; what is being asked is given up.
+    /// What is being written is written; what is being asked is given up, and left to others.
     async fn end(mut self) {
         self.commands.close();
         // Nobody need wait for what will not come any more.
         self.shared.index.pin().values().for_each(|entry| entry.settle());
-        let grace = tokio::time::timeout(Duration::from_secs(5), async {
-            while self.jobs.join_next().await.is_some() {}
-        });
-        if grace.await.is_err() {
+        if !self.drain(GRACE).await {
             tracing::warn!("what was under way at the end is given up");
             self.jobs.abort_all();
         }
+        let running = std::mem::take(&mut self.running);
+        for job in running.into_values() {
+            if let Job::Ask { entry, .. } = job {
+                self.release(&entry);
+            }
+        }
+        self.drain(GRACE / 5).await;
+    }
+
+    /// Waits for all jobs, so long at most. Gives whether they are done.
+    async fn drain(&mut self, limit: Duration) -> bool {
+        let done = async { while self.jobs.join_next().await.is_some() {} };
+        tokio::time::timeout(limit, done).await.is_ok()
     }
 
     /// When there is something to do next.

@@ -208,7 +208,7 @@ impl Worker {
     }
 
     /// Gives the lease back: others may ask when they are due.
-    fn release(&mut self, entry: &Arc<Entry>) {
+    pub(super) fn release(&mut self, entry: &Arc<Entry>) {
         if self.shared.store.is_shared() {
             entry.state().leased_until = Moment::NONE;
             self.tidy(Arc::clone(entry), |shared, entry| async move {
