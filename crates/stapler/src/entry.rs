@@ -48,6 +48,8 @@ pub(crate) struct State {
     /// Whether the one alarm for this staple's end was given.
     pub(crate) alarmed: bool,
     pub(crate) failures: u32,
+    /// How many of these were before the last staple ended: from then on the pauses begin anew.
+    pub(crate) failures_before: u32,
     pub(crate) attempted: Moment,
     /// When the next attempt is due.
     pub(crate) next: UnixTime,
@@ -62,6 +64,8 @@ pub(crate) struct State {
     pub(crate) left_since: Moment,
     /// The entity tag of what is in the slot.
     pub(crate) etag: Option<Box<str>>,
+    /// Which of the responders gave it.
+    pub(crate) etag_of: u16,
     /// A verified response whose time is still to come.
     pub(crate) upcoming: Option<Arc<VerifiedResponse>>,
     /// What went wrong in the last attempt that failed; `None` after one that did not.
@@ -199,6 +203,7 @@ impl Entry {
                 responder: 0,
                 alarmed: false,
                 failures: 0,
+                failures_before: 0,
                 attempted: Moment::NONE,
                 next: now,
                 wake: Moment::NONE,
@@ -206,6 +211,7 @@ impl Entry {
                 leased_until: Moment::NONE,
                 left_since: Moment::NONE,
                 etag: None,
+                etag_of: 0,
                 upcoming: None,
                 error: None,
             }),
@@ -256,9 +262,15 @@ impl Entry {
     pub(crate) fn promote(&self, now: UnixTime) -> Option<Arc<VerifiedResponse>> {
         let mut state = self.state();
         let response = state.upcoming.take_if(|response| begins(response) <= now)?;
-        state.alarmed = false;
+        (state.alarmed, state.etag) = (false, None);
         self.put(Some(Arc::clone(&response)), &mut state);
         Some(response)
+    }
+
+    /// The entity tag of what is in the slot, if it came from that responder.
+    pub(crate) fn etag(&self, responder: usize) -> Option<Box<str>> {
+        let state = self.state();
+        state.etag.clone().filter(|_| usize::from(state.etag_of) == responder)
     }
 
     /// Empties the slot if what is in it has expired, and returns that.
@@ -266,6 +278,7 @@ impl Entry {
         let mut state = self.state();
         let expired = self.statement.load_full().filter(|s| s.expires() <= now)?;
         state.etag = None;
+        (state.failures_before, state.left_since) = (state.failures, Moment::NONE);
         self.put(None, &mut state);
         Some(expired)
     }

@@ -196,14 +196,14 @@ pub(crate) async fn ask(shared: &Shared, entry: &Entry, responder: usize) -> Ask
         Ok(origin) => origin,
         Err(reason) => return Asked::Failed { reason, outage: false, retry_after: None },
     };
-    let Some(responder) = origin.responders.get(responder) else {
+    ask_one(shared, entry, &origin, responder).await
+}
+
+async fn ask_one(shared: &Shared, entry: &Entry, origin: &Origin, responder: usize) -> Asked {
+    let Some(url) = origin.responders.get(responder).map(|responder| &*responder.url) else {
         let reason = "the certificate names no responder".to_owned();
         return Asked::Failed { reason, outage: false, retry_after: None };
     };
-    ask_one(shared, entry, &origin, &responder.url).await
-}
-
-async fn ask_one(shared: &Shared, entry: &Entry, origin: &Origin, url: &str) -> Asked {
     let issuer = match origin.issuer.issuer() {
         Ok(issuer) => issuer,
         Err(e) => {
@@ -216,7 +216,7 @@ async fn ask_one(shared: &Shared, entry: &Entry, origin: &Origin, url: &str) -> 
     // And that the certificate is unknown may have changed at any time.
     let has_time =
         entry.statement().as_ref().is_some_and(|s| is_staple(s, now) && now < risk_begins(s));
-    let etag = entry.state().etag.clone().filter(|_| has_time);
+    let etag = entry.etag(responder).filter(|_| has_time);
     let query = Query {
         serial_number: &entry.serial_number,
         issuer: &issuer,

@@ -48,7 +48,8 @@ pub struct Facts {
     pub life: Option<Life>,
     /// When the last attempt was; `None` when there was none.
     pub attempted: Option<UnixTime>,
-    /// How many attempts have failed since the last that succeeded.
+    /// How many attempts have failed since the last that succeeded, or since the last staple ended:
+    /// who is without one has failed often by then, and should not be left so for an hour.
     pub failures: u32,
     /// Until when HTTP caches keep the staple that is there, if the responder said so.
     pub fresh_until: Option<UnixTime>,

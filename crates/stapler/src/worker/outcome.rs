@@ -82,7 +82,8 @@ impl Worker {
     /// is not kept there.
     fn published(&mut self, entry: &Arc<Entry>, etag: Option<Box<str>>, now: UnixTime) {
         let mut state = entry.state();
-        (state.etag, state.alarmed) = (etag, false);
+        (state.etag, state.etag_of) = (etag, state.responder);
+        state.alarmed = false;
         drop(state);
         self.release(entry);
         self.rest(entry, now);
@@ -159,13 +160,14 @@ impl Worker {
         let mut state = entry.state();
         (state.attempted, state.fresh_until, state.left_since) = Default::default();
         (state.etag, state.error) = (None, None);
-        (state.failures, state.alarmed) = (0, false);
+        (state.failures, state.failures_before, state.alarmed) = (0, 0, false);
     }
 
     fn succeeded(&mut self, entry: &Arc<Entry>, now: UnixTime) {
         let mut state = entry.state();
         state.attempted = now.into();
-        (state.failures, state.error, state.left_since) = (0, None, Moment::NONE);
+        (state.failures, state.failures_before) = (0, 0);
+        (state.error, state.left_since) = (None, Moment::NONE);
     }
 
     /// Goes on to the next responder of the certificate, if there is one; what the one before it did

@@ -41,7 +41,10 @@ impl Worker {
             });
         let failures = match state.failures {
             0 => 0,
-            own => failures_of_fleet(own, waited),
+            all => {
+                let own = all.saturating_sub(state.failures_before).max(1);
+                failures_of_fleet(own, waited)
+            }
         };
         let facts = Facts {
             now,

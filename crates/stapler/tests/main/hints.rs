@@ -29,6 +29,8 @@ struct Says {
     unchanged: bool,
     /// In place of an answer: that the responder wants to be left alone for so long.
     busy: Option<u64>,
+    /// The responder that is out of reach.
+    dead: Option<&'static str>,
 }
 
 /// A question as it came, and when.
@@ -66,8 +68,12 @@ impl Transport for Hinting {
             nonce: request.nonce().is_some(),
             etag: question.etag.map(str::to_owned),
         });
-        let Says { caching, unchanged, busy } = self.says.lock().unwrap().clone();
+        let Says { caching, unchanged, busy, dead } = self.says.lock().unwrap().clone();
         Box::pin(async move {
+            if dead == Some(question.responder) {
+                let (url, reason) = (question.responder.to_owned(), "no route to host".into());
+                return Err(HttpError::Connect { url, reason });
+            }
             if let Some(pause) = busy {
                 let (url, retry_after) = (question.responder.to_owned(), Some(seconds(pause)));
                 return Err(HttpError::Status { url, status: 503, html: false, retry_after });
@@ -232,4 +238,23 @@ async fn that_a_certificate_is_unknown_is_never_taken_for_unchanged() {
     hinting.net.lab.reinstate(&leaf);
     tokio::time::sleep(seconds(60)).await;
     assert_eq!(strict_client(&handle, &leaf, hinting.net.now()), Some(true));
+}
+
+/// An entity tag is one of the responder that gave it: another may have the same for something else
+/// (RFC 9110, 8.8.3), and is not asked by it.
+#[tokio::test(start_paused = true)]
+async fn an_entity_tag_is_shown_to_its_own_responder_alone() {
+    const URLS: [&str; 2] = ["http://one.example/", "http://two.example/"];
+    let hinting = Hinting::new(4 * HOUR);
+    hinting.says(None, Some("\"one\""));
+    let request = LeafRequest::new("www.example.org").responder_urls(URLS.map(str::to_owned));
+    let leaf = hinting.net.lab.issue(request).unwrap();
+    let stapler = hinting.net.stapler().transport(hinting.clone()).start().unwrap();
+    let handle = add(&stapler, &leaf).await;
+    hinting.says.lock().unwrap().dead = Some(URLS[0]);
+    handle.changed(handle.version()).await;
+    let asked: Vec<_> =
+        hinting.asked().into_iter().map(|asked| (asked.responder, asked.etag.is_some())).collect();
+    let expected = [(URLS[0], false), (URLS[0], true), (URLS[1], false)];
+    assert_eq!(asked, expected.map(|(url, etag)| (url.to_owned(), etag)));
 }

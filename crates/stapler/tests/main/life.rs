@@ -3,7 +3,7 @@
 use certstatus_lab::{Effect, Fault};
 use certstatus_stapler::{EventKind, Severity, StapleState};
 
-use crate::support::{DAY, Diary, HOUR, Net, Strict, add, seconds, strict_client};
+use crate::support::{DAY, Diary, HOUR, NOW, Net, Strict, add, seconds, strict_client};
 
 /// Whatever the responder does for days, nothing is stapled that a strict client would refuse, and
 /// while it does so for less than half a life, there is always a staple.
@@ -179,4 +179,31 @@ async fn an_observer_that_panics_costs_nothing() {
         assert_eq!(strict_client(&handle, &leaf, net.now()), Some(true));
         tokio::time::sleep(seconds(60)).await;
     }
+}
+
+/// Trouble that outlives the staple by some minutes: near its end the responder was asked ever more often,
+/// and it is not left alone for an hour from then on. The pauses double again as after a first failure.
+#[tokio::test(start_paused = true)]
+async fn when_a_staple_has_ended_the_pauses_begin_anew() {
+    let net = Net::new(4 * DAY);
+    let leaf = net.leaf("www.example.org");
+    let stapler = net.stapler().start().unwrap();
+    let handle = add(&stapler, &leaf).await;
+    net.set_fault(Some(Fault::TryLater));
+    let expires = handle.current().unwrap().expires();
+    tokio::time::sleep(seconds(expires.as_secs() - net.now().as_secs() + 400)).await;
+    assert_eq!((handle.current(), handle.state()), (None, StapleState::Missing));
+    let end = expires.as_secs() - NOW;
+    let after: Vec<u64> = net.times().into_iter().filter(|at| *at >= end).collect();
+    assert!((4..8).contains(&after.len()), "{after:?} after {end}");
+    assert!(handle.snapshot().failures > 20, "all of them are counted");
+    net.set_fault(None);
+    tokio::time::sleep(seconds(400)).await;
+    assert_eq!(strict_client(&handle, &leaf, net.now()), Some(true));
+    // A long absence of any staple is no reason to ask for ever as often as that.
+    net.set_fault(Some(Fault::TryLater));
+    tokio::time::sleep(seconds(8 * DAY)).await;
+    let before = net.asked();
+    tokio::time::sleep(seconds(DAY)).await;
+    assert!(net.asked() - before <= 32, "{} requests in a day", net.asked() - before);
 }
