@@ -141,6 +141,10 @@ impl IssuerCertificate {
         Self { der: certificate.der().into(), name: certificate.subject().to_string() }
     }
 
+    pub(crate) fn der(&self) -> &[u8] {
+        &self.der
+    }
+
     /// The issuer. Reading it again takes a microsecond; keeping what was read would borrow.
     pub(crate) fn issuer(&self) -> Result<Issuer<'_>, Error> {
         Certificate::parse(&self.der).map(|certificate| Issuer::from_certificate(&certificate))

@@ -16,6 +16,7 @@ use crate::clock::later;
 use crate::entry::{Entry, Offered, Origin, is_staple};
 use crate::event::EventKind;
 use crate::fetch::{self, AttemptError, Caching, HttpError, Query, Reply};
+use crate::gate::Ended;
 use crate::metrics;
 use crate::origin::{presumed, prove, resolve};
 use crate::shared::Shared;
@@ -36,10 +37,26 @@ pub(crate) enum Asked {
     /// It did not serve.
     Failed {
         reason: String,
-        /// Whether the responder as a whole is in trouble.
-        outage: bool,
+        /// What that says about the responder.
+        ended: Ended,
         retry_after: Option<Duration>,
     },
+}
+
+impl Asked {
+    /// It did not even come to a question.
+    pub(crate) fn not_asked(reason: String) -> Self {
+        Self::Failed { reason, ended: Ended::NotAsked, retry_after: None }
+    }
+
+    /// What came of the question, for the responder's gate.
+    pub(crate) fn ended(&self) -> Ended {
+        match self {
+            Self::Answered { .. } | Self::NotModified(_) => Ended::Answered,
+            Self::TakenOver | Self::LeftToOthers(_) => Ended::NotAsked,
+            Self::Failed { ended, .. } => *ended,
+        }
+    }
 }
 
 /// Loads what the store has of these certificates, in one visit, and publishes what verifies. Returns
@@ -194,21 +211,18 @@ pub(crate) async fn ask(shared: &Shared, entry: &Entry, responder: usize) -> Ask
     }
     let origin = match resolve(shared, entry).await {
         Ok(origin) => origin,
-        Err(reason) => return Asked::Failed { reason, outage: false, retry_after: None },
+        Err(reason) => return Asked::not_asked(reason),
     };
     ask_one(shared, entry, &origin, responder).await
 }
 
 async fn ask_one(shared: &Shared, entry: &Entry, origin: &Origin, responder: usize) -> Asked {
     let Some(url) = origin.responders.get(responder).map(|responder| &*responder.url) else {
-        let reason = "the certificate names no responder".to_owned();
-        return Asked::Failed { reason, outage: false, retry_after: None };
+        return Asked::not_asked("the certificate names no responder".to_owned());
     };
     let issuer = match origin.issuer.issuer() {
         Ok(issuer) => issuer,
-        Err(e) => {
-            return Asked::Failed { reason: e.to_string(), outage: false, retry_after: None };
-        }
+        Err(e) => return Asked::not_asked(e.to_string()),
     };
     let now = shared.clock.now();
     // Near the end of a staple nobody's word is taken that there is no newer one: a cache that is
@@ -237,14 +251,16 @@ async fn ask_one(shared: &Shared, entry: &Entry, origin: &Origin, responder: usi
         Ok(Reply::NotModified(caching)) => Asked::NotModified(caching),
         Err(error) => {
             let reason = error.describe(url);
-            match error {
-                AttemptError::Http(error) => Asked::Failed {
-                    reason,
-                    outage: error.is_outage(),
-                    retry_after: error.retry_after(),
-                },
-                _ => Asked::Failed { reason, outage: false, retry_after: None },
-            }
+            let (ended, retry_after) = match error {
+                AttemptError::Http(error) if error.is_outage() => {
+                    let asked_for = error.retry_after();
+                    (Ended::Outage(asked_for.unwrap_or_default()), asked_for)
+                }
+                AttemptError::Http(error) => (Ended::Answered, error.retry_after()),
+                AttemptError::Untrusted { .. } => (Ended::Answered, None),
+                AttemptError::NoRandomness => (Ended::NotAsked, None),
+            };
+            Asked::Failed { reason, ended, retry_after }
         }
     }
 }
@@ -275,7 +291,7 @@ async fn publish(
     let status = response.status();
     if response.expires() <= now {
         let reason = format!("{url}: the response expires with its arrival");
-        return Asked::Failed { reason, outage: false, retry_after: None };
+        return Asked::Failed { reason, ended: Ended::Answered, retry_after: None };
     }
     if entry.is_removed() {
         return Asked::Answered { status, offered: Offered::NotNewer, caching };

@@ -100,7 +100,8 @@ fn has_signed(shared: &Shared, origin: &Origin, unresolved: &Unresolved) -> bool
     certificate.verify_issued_by(&issuer, shared.algorithms()).is_ok()
 }
 
-/// Issuer and responders of the certificate; the issuer is fetched if it is not known yet.
+/// Issuer and responders of the certificate; the issuer is fetched if no other certificate has brought
+/// it already.
 ///
 /// # Errors
 /// When it cannot be had, and why.
@@ -110,10 +111,17 @@ pub(crate) async fn resolve(shared: &Shared, entry: &Entry) -> Result<Arc<Origin
         Err(unresolved) => unresolved,
     };
     let certificate = Certificate::parse(&unresolved.certificate).map_err(|e| e.to_string())?;
-    let (issuer, _) = fetch::fetch_issuer(&*shared.transport, &certificate, shared.algorithms())
-        .await
-        .map_err(|e| e.to_string())?;
-    let issuer = Certificate::parse(&issuer).map_err(|e| e.to_string())?;
+    let known = shared.known().issuers_of(&certificate);
+    let fetched;
+    let issuer = match fetch::find_issuer(&certificate, &known, shared.algorithms()) {
+        Ok(issuer) => issuer,
+        Err(_) => {
+            let algorithms = shared.algorithms();
+            let found = fetch::fetch_issuer(&*shared.transport, &certificate, algorithms).await;
+            (fetched, _) = found.map_err(|e| e.to_string())?;
+            Certificate::parse(&fetched).map_err(|e| e.to_string())?
+        }
+    };
     let origin = shared.known().origin(&issuer, unresolved.responders.clone());
     entry.state().source = Source::Known(Arc::clone(&origin));
     Ok(origin)

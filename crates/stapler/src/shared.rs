@@ -63,6 +63,14 @@ impl Known {
         responder
     }
 
+    /// The certificates of the issuer's name that are known; by which of them it was signed is still to
+    /// be told.
+    pub(crate) fn issuers_of(&self, certificate: &Certificate<'_>) -> Vec<Box<[u8]>> {
+        let name = certificate.issuer().to_string();
+        let known = self.issuers.values().filter_map(Weak::upgrade);
+        known.filter(|issuer| issuer.name == name).map(|issuer| issuer.der().into()).collect()
+    }
+
     pub(crate) fn origin(
         &mut self,
         issuer: &Certificate<'_>,
@@ -116,7 +124,8 @@ impl Shared {
         urls: impl Iterator<Item = &'a str>,
     ) -> Box<[Arc<Responder>]> {
         let mut known = self.known();
-        urls.map(|url| self.overrides.get(url).map_or(url, String::as_str))
+        urls.map(str::trim)
+            .map(|url| self.overrides.get(url).map_or(url, String::as_str))
             .filter(|url| !url.is_empty())
             .map(|url| known.responder(url))
             .collect()
@@ -125,6 +134,8 @@ impl Shared {
     /// Whether an address that a certificate names can be asked, or another one is to be asked in its
     /// place. Some certificates name directories (`ldap://`), which no attempt would ever reach.
     pub(crate) fn can_ask(&self, url: &str) -> bool {
+        // Some have blanks around them too.
+        let url = url.trim();
         is_http(url) || self.overrides.contains_key(url)
     }
 

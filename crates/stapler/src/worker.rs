@@ -316,11 +316,7 @@ impl Worker {
             Some(Job::Ask { entry, gate }) => {
                 let asked = match done {
                     Some(Done::Asked(asked)) => asked,
-                    _ => Asked::Failed {
-                        reason: "the transport or the store has panicked".to_owned(),
-                        outage: false,
-                        retry_after: None,
-                    },
+                    _ => Asked::not_asked("the transport or the store has panicked".to_owned()),
                 };
                 self.finish_question(entry, gate, asked, now);
             }
@@ -331,13 +327,7 @@ impl Worker {
 
     fn finish_question(&mut self, entry: Arc<Entry>, gate: usize, asked: Asked, now: UnixTime) {
         self.questions = self.questions.saturating_sub(1);
-        let ended = match &asked {
-            Asked::Failed { outage: true, retry_after, .. } => {
-                Ended::Outage(retry_after.unwrap_or_default())
-            }
-            Asked::TakenOver | Asked::LeftToOthers(_) => Ended::NotAsked,
-            _ => Ended::Answered,
-        };
+        let ended = asked.ended();
         let mut elsewhere = Vec::new();
         if let Some(gate) = self.gates.get_mut(gate) {
             gate.end(Instant::now(), ended, self.shared.seed(&entry.id));

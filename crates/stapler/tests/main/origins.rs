@@ -1,12 +1,86 @@
 //! Who issued a certificate: what proves it at a warm start, and what does not.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use certstatus_lab::{Lab, Leaf};
-use certstatus_stapler::{DiskStore, Fingerprint, StapleState, Target};
+use certstatus_lab::{Fault, Lab, Leaf};
+use certstatus_stapler::fetch::{Answer, HttpError, Question, Transport};
+use certstatus_stapler::{BoxFuture, DiskStore, Fingerprint, StapleState, Target};
 use rustls_pki_types::CertificateDer;
 
 use crate::support::{DAY, Diary, Net, add, seconds};
+
+/// A network that counts how often an issuer is fetched, and may have none.
+#[derive(Clone, Debug)]
+struct Counting {
+    net: Net,
+    fetched: Arc<AtomicUsize>,
+    none: Arc<AtomicBool>,
+}
+
+impl Counting {
+    fn new(net: Net) -> Self {
+        Self { net, fetched: Arc::default(), none: Arc::default() }
+    }
+}
+
+impl Transport for Counting {
+    fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, HttpError>> {
+        self.net.ask(question)
+    }
+
+    fn certificates<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, HttpError>> {
+        self.fetched.fetch_add(1, Ordering::SeqCst);
+        if self.none.load(Ordering::SeqCst) {
+            let (url, reason) = (url.to_owned(), "no route to host".into());
+            return Box::pin(std::future::ready(Err(HttpError::Connect { url, reason })));
+        }
+        self.net.certificates(url)
+    }
+}
+
+/// Of many certificates of one issuer, none with its chain: the issuer is fetched for the first of them,
+/// and the others are told by its signature.
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_is_known_is_not_fetched_again() {
+    let counting = Counting::new(Net::new(4 * DAY));
+    let net = &counting.net;
+    let stapler = net.stapler().transport(counting.clone()).start().unwrap();
+    let alone =
+        |number: u32| Target::from_chain(&net.leaf(&format!("{number}.example")).chain()[..1]);
+    stapler.add(alone(0)).unwrap().ready().await;
+    for number in 1..50 {
+        stapler.add(alone(number)).unwrap();
+    }
+    stapler.ready().await;
+    assert!(stapler.snapshot().iter().all(|one| one.state == StapleState::Good));
+    assert_eq!(counting.fetched.load(Ordering::SeqCst), 1);
+    // One of another CA of that name is none of its.
+    let other = Lab::builder().now(net.now()).build().unwrap().leaf("other.example").unwrap();
+    let handle = stapler.add(Target::from_chain(&other.chain()[..1])).unwrap();
+    handle.ready().await;
+    assert_eq!(handle.state(), StapleState::Missing);
+    assert!(counting.fetched.load(Ordering::SeqCst) > 1);
+}
+
+/// An issuer that cannot be had says nothing about the responder, neither that it is in trouble nor that
+/// it is well again.
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_cannot_be_fetched_is_no_answer_of_the_responder() {
+    let counting = Counting::new(Net::new(4 * DAY));
+    let net = &counting.net;
+    counting.none.store(true, Ordering::SeqCst);
+    net.set_fault(Some(Fault::ConnectionReset));
+    let stapler = net.stapler().transport(counting.clone()).start().unwrap();
+    for number in 0..40 {
+        let leaf = net.leaf(&format!("{number}.example"));
+        let length = if number % 2 == 0 { leaf.chain().len() } else { 1 };
+        stapler.add(Target::from_chain(&leaf.chain()[..length])).unwrap();
+    }
+    tokio::time::sleep(seconds(20)).await;
+    assert!(net.asked() <= 10, "{} requests to a responder in trouble", net.asked());
+}
 
 /// The chain of a certificate whose last byte, and with it the issuer's signature, is wrong.
 fn badly_signed(leaf: &Leaf) -> Vec<CertificateDer<'static>> {

@@ -109,7 +109,7 @@ async fn an_address_that_is_none_of_http_is_no_responder() {
         LeafRequest::new("www.example.org").responder_urls(urls)
     };
     let stapler = net.stapler().on_event(diary.observer()).start().unwrap();
-    let beside = net.lab.issue(issue(&[DIRECTORY, "HTTP://ocsp.example/"])).unwrap();
+    let beside = net.lab.issue(issue(&[DIRECTORY, " HTTP://ocsp.example/\n"])).unwrap();
     let handle = add(&stapler, &beside).await;
     assert_eq!(handle.state(), StapleState::Good);
     assert_eq!(handle.snapshot().responders, [Box::<str>::from("HTTP://ocsp.example/")]);
