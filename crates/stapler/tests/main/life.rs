@@ -198,12 +198,13 @@ async fn when_a_staple_has_ended_the_pauses_begin_anew() {
     assert!((4..8).contains(&after.len()), "{after:?} after {end}");
     assert!(handle.snapshot().failures > 20, "all of them are counted");
     net.set_fault(None);
-    tokio::time::sleep(seconds(400)).await;
+    // The fifth pause is the longest that may have begun by then: ten minutes with its jitter.
+    tokio::time::sleep(seconds(610)).await;
     assert_eq!(strict_client(&handle, &leaf, net.now()), Some(true));
     // A long absence of any staple is no reason to ask for ever as often as that.
     net.set_fault(Some(Fault::TryLater));
     tokio::time::sleep(seconds(8 * DAY)).await;
     let before = net.asked();
     tokio::time::sleep(seconds(DAY)).await;
-    assert!(net.asked() - before <= 32, "{} requests in a day", net.asked() - before);
+    assert!(net.asked() - before <= 33, "{} requests in a day", net.asked() - before);
 }
