@@ -207,6 +207,28 @@ fn the_chain_is_not_copied_per_handshake() {
     assert!(Arc::ptr_eq(&keys[0], &keys[1]));
 }
 
+/// A resolver of raw public keys (RFC 7250).
+#[derive(Debug)]
+struct Raw;
+
+impl ResolvesServerCert for Raw {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn only_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn whether_keys_are_raw_is_for_the_inner_resolver_to_say() {
+    let wrap = |inner| StaplingResolver::on_status(inner, |_, _| ServerDecision::NoAck);
+    assert!(wrap(Arc::new(Raw)).only_raw_public_keys());
+    let leaf = lab().leaf("localhost").unwrap();
+    assert!(!wrap(Arc::new(Fixed(certified(&leaf, None)))).only_raw_public_keys());
+}
+
 /// Makes a key anew for every handshake, of one leaf after the other.
 #[derive(Debug)]
 struct Fresh(Mutex<Vec<Leaf>>);

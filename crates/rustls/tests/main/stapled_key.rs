@@ -108,13 +108,14 @@ fn what_is_still_to_come_is_not_stapled_before_its_time() {
         lab.set_now(after(seconds));
         crate::wire::verify(&lab.respond(&leaf), &leaf, now).unwrap()
     };
-    let (first, second, third) = (signed(100), signed(150), signed(200));
+    let (first, second, third, last) = (signed(100), signed(150), signed(200), signed(250));
     key.set(first.clone()).unwrap();
     assert_eq!((stapled(&key), key.current()), (None, None));
     clock.set(Some(after(99)));
     assert_eq!(stapled(&key), None);
     clock.set(Some(after(100)));
     assert_eq!(stapled(&key).as_deref(), Some(first.der()));
+    let of_first = Arc::downgrade(&key.certified_key());
     for later in [&second, &third] {
         key.set(later.clone()).unwrap();
         assert_eq!(key.current().as_ref(), Some(&first), "it stays until then");
@@ -123,6 +124,9 @@ fn what_is_still_to_come_is_not_stapled_before_its_time() {
     assert_eq!(stapled(&key).as_deref(), Some(first.der()));
     clock.set(Some(after(200)));
     assert_eq!(stapled(&key).as_deref(), Some(third.der()));
+    key.set(last).unwrap();
+    assert_eq!(key.current().as_ref(), Some(&third));
+    assert!(of_first.upgrade().is_none(), "of what was before, nothing is kept but the last");
     let refused = {
         clock.set(Some(unix(now.as_secs() - 3600)));
         key.set(third)
