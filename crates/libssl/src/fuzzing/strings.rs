@@ -11,7 +11,7 @@ pub fn settings(input: &[u8]) {
         0 => cipher_list(list),
         1 => {
             let suites = parse_ciphersuites(list).unwrap_or_default();
-            assert!(suites.iter().all(|suite| ciphers::by_id(*suite).is_some()));
+            assert!(suites.iter().all(|suite| ciphers::suite_or_signal(*suite).is_some()));
         }
         2 => {
             let Ok(groups) = groups::parse_groups(list) else { return };
