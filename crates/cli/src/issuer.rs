@@ -3,11 +3,14 @@
 //! A name is not enough: two CAs can bear one name, and a renewed CA has another key. The signature
 //! of the certificate must verify with the issuer's key.
 
+use std::path::Path;
+
 use certstatus::Certificate;
 use certstatus_stapler::fetch::{IssuerError, find_issuer};
 use rustls_pki_types::SignatureVerificationAlgorithm;
 
 use crate::failure::Failure;
+use crate::{input, shell};
 
 /// The signature algorithms by which everything is verified: those of aws-lc-rs.
 pub(crate) fn algorithms() -> &'static [&'static dyn SignatureVerificationAlgorithm] {
@@ -17,11 +20,12 @@ pub(crate) fn algorithms() -> &'static [&'static dyn SignatureVerificationAlgori
 /// Reads the certificate whose status is asked for.
 ///
 /// # Errors
-/// When it is no certificate; `name` says where it comes from.
-pub(crate) fn certificate<'a>(der: &'a [u8], name: &str) -> Result<Certificate<'a>, Failure> {
+/// When it is no certificate; `from` is where it comes from.
+pub(crate) fn certificate<'a>(der: &'a [u8], from: &Path) -> Result<Certificate<'a>, Failure> {
     Certificate::parse(der).map_err(|e| {
+        let name = input::name(from);
         Failure::untrusted("certificate", format!("{name} has no readable certificate: {e}."))
-            .advise(format!("See what it is with `certstatus show {name}`."))
+            .advise(format!("See what it is: certstatus show {}", shell::path(from)))
     })
 }
 

@@ -21,6 +21,7 @@ mod pages;
 #[cfg(test)]
 mod readme;
 mod report;
+mod shell;
 mod show;
 mod verify;
 

@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::report::facts::Time;
 use crate::report::{Output, Page, Report, Verdict};
+use crate::shell;
 
 /// Write the man pages of all commands into a directory.
 ///
@@ -87,7 +88,7 @@ pub(crate) fn man(args: &ManArgs, output: &Output) -> Result<Outcome, Failure> {
         ),
         checked_at: Time(output.now()),
         files,
-        next: vec![format!("Read one: man {shown}/certstatus.1")],
+        next: vec![format!("Read one: man {}", shell::path(&directory.join("certstatus.1")))],
     })?;
     Ok(Outcome::Done)
 }

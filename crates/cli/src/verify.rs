@@ -89,8 +89,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Outcome, Failure> {
     let chain = input::certificates(&args.cert)?;
     let issuers = input::certificates(&args.issuer)?;
     let response = input::message(&args.response)?;
-    let name = input::name(&args.cert);
-    let certificate = issuer::certificate(chain.first().map_or(&[], Vec::as_slice), &name)?;
+    let first = chain.first().map_or(&[][..], Vec::as_slice);
+    let certificate = issuer::certificate(first, &args.cert)?;
     let issuer = issuer::among(&certificate, &issuers, &input::name(&args.issuer))?;
     let (freshness, now) = (args.freshness.into(), args.at.unwrap_or(output.now()));
     let report = judge(&response.der, &certificate, &issuer, freshness, now);

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, StatVfsMountFlags};
 
 use crate::failure::Failure;
+use crate::shell;
 
 /// How many interpreters may be scripts themselves; Linux allows as many (`exec_binprm`).
 const SCRIPTS: usize = 5;
@@ -109,7 +110,7 @@ fn may_run(path: &Path) -> Result<(), Failure> {
     }
     rustix::fs::access(path, Access::EXEC_OK).map_err(|_| {
         failed(format!("{shown} may not be run by you."))
-            .advise(format!("If it is a program, permit it: chmod +x {shown}"))
+            .advise(format!("If it is a program, permit it: chmod +x {}", shell::path(path)))
     })
 }
 

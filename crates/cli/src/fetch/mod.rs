@@ -138,8 +138,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Outcome, Failure> {
 
 async fn fetch(args: &Args, http: &Http, output: &Output) -> Result<Outcome, Failure> {
     let chain = input::certificates(&args.certificate)?;
-    let name = input::name(&args.certificate);
-    let certificate = issuer::certificate(chain.first().map_or(&[], Vec::as_slice), &name)?;
+    let first = chain.first().map_or(&[][..], Vec::as_slice);
+    let certificate = issuer::certificate(first, &args.certificate)?;
     let issuers = issuer_candidates(args, http, &chain, &certificate).await?;
     let found = issuer::among(&certificate, &issuers.candidates, &issuers.source)?;
     let asked = Asked {
@@ -157,7 +157,7 @@ async fn fetch(args: &Args, http: &Http, output: &Output) -> Result<Outcome, Fai
         etag: None,
         now: output.now(),
     };
-    let urls = responders(args, &certificate, &name)?;
+    let urls = responders(args, &certificate, &input::name(&args.certificate))?;
     let report = match fetch_status(http, &query, &urls).await {
         Ok((fetched, url, failed)) => arrived(args, output, asked, fetched, url, &failed)?,
         Err(failed) => missed(asked, failed)?,

@@ -21,6 +21,7 @@ use crate::issuer;
 use crate::outcome::Outcome;
 use crate::report::facts::Time;
 use crate::report::{Output, Page, Report, Verdict};
+use crate::shell;
 
 use certificate::CertificateShown;
 use request::RequestShown;
@@ -129,7 +130,7 @@ impl Content {
 
 /// What to do with the first part of the file.
 fn advice(contents: &[Content], blocks: &[Block], file: &Path) -> Option<String> {
-    let file = file.display();
+    let file = shell::path(file);
     let advice = match contents.first()? {
         Content::Response(_) => {
             format!("Verify it: certstatus verify --cert CERTIFICATE --issuer ISSUER {file}")

@@ -228,7 +228,9 @@ fn post_is_used_when_it_is_wanted_or_a_get_is_too_long_or_refused() {
     let lab = bench.lab.clone();
     let server = Server::start(move |request| {
         if request.method == "GET" {
-            return b"HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n".to_vec();
+            return b"HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\
+                     connection: close\r\n\r\n"
+                .to_vec();
         }
         ok("application/ocsp-response", &lab.answer(&request.body))
     });

@@ -175,3 +175,29 @@ fn what_cannot_be_read_is_named() {
     let ended = run(show(&bench.path("absent")));
     assert_eq!(ended.code, 1);
 }
+
+/// The commands that it advises are right as they stand, whatever the file is called.
+#[test]
+fn what_it_advises_can_be_copied_into_a_shell() {
+    let bench = Bench::new();
+    let response = bench.lab.respond(&bench.leaf);
+    let directory = tempfile::tempdir().unwrap();
+    // Where the command is that these tests are about.
+    let path = std::path::Path::new(env!("CARGO_BIN_EXE_certstatus")).parent().unwrap();
+    for name in ["two words", "it's \"$HOME\" & `id`;*", "two\nlines", "--json", "plain.der"] {
+        std::fs::write(directory.path().join(name), &response).unwrap();
+        let mut show = certstatus(&["show", "--json", "--"]);
+        show.arg(name).current_dir(&directory);
+        let json: serde_json::Value = serde_json::from_str(&run(show).stdout).unwrap();
+        let advice = json["next"][0].as_str().unwrap();
+        let (_, command) = advice.split_once(": ").unwrap();
+        let command = command
+            .replace("CERTIFICATE", bench.files.cert_pem.to_str().unwrap())
+            .replace("ISSUER", bench.files.issuer_pem.to_str().unwrap());
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.arg("-c").arg(&command).current_dir(&directory).env("PATH", &path);
+        let said = shell.output().unwrap();
+        assert_eq!(said.status.code(), Some(0), "{command}: {said:?}");
+        assert!(said.stderr.is_empty(), "{command}: {said:?}");
+    }
+}

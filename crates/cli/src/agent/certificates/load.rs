@@ -41,11 +41,11 @@ impl Loaded {
 /// When there is none, or the issuer's file has not its issuer.
 pub(in crate::agent) fn load(path: &Path, issuer: Option<&Path>) -> Result<Loaded, Failure> {
     let mut chain = certificates(path)?;
-    let name = input::name(path);
     let leaf = chain.first().cloned().ok_or_else(|| {
+        let name = input::name(path);
         Failure::untrusted("certificate", format!("{name} has no certificate in it."))
     })?;
-    let certificate = issuer::certificate(&leaf, &name)?;
+    let certificate = issuer::certificate(&leaf, path)?;
     if let Some(file) = issuer {
         let candidates = certificates(file)?;
         let issuer = issuer::among(&certificate, &candidates, &input::name(file))?;

@@ -14,6 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use certstatus_stapler::fetch::NonceMode;
 
+use crate::shell;
+
 /// A duration as people write it: `30s`, `1h 30m`.
 pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
@@ -284,13 +286,15 @@ impl<'de> Deserialize<'de> for Hook {
     }
 }
 
+/// As a shell takes it.
 impl fmt::Display for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shell(text) => f.write_str(text),
             Self::Program(program, arguments) => {
-                f.write_str(program)?;
-                arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
+                f.write_str(&shell::word(program.as_ref()))?;
+                let mut words = arguments.iter().map(|argument| shell::word(argument.as_ref()));
+                words.try_for_each(|word| write!(f, " {word}"))
             }
         }
     }
