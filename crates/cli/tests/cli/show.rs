@@ -195,7 +195,7 @@ fn what_it_advises_can_be_copied_into_a_shell() {
             .replace("CERTIFICATE", bench.files.cert_pem.to_str().unwrap())
             .replace("ISSUER", bench.files.issuer_pem.to_str().unwrap());
         let mut shell = std::process::Command::new("/bin/sh");
-        shell.arg("-c").arg(&command).current_dir(&directory).env("PATH", &path);
+        shell.arg("-c").arg(&command).current_dir(&directory).env("PATH", path);
         let said = shell.output().unwrap();
         assert_eq!(said.status.code(), Some(0), "{command}: {said:?}");
         assert!(said.stderr.is_empty(), "{command}: {said:?}");
