@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -223,8 +224,15 @@ async fn a_proxy_is_used() {
 async fn a_responder_may_live_on_ipv6() {
     let (lab, leaf) = lab();
     let der = lab.respond(&leaf);
-    if TcpListener::bind("[::1]:0").is_err() {
-        // A container without IPv6 has nothing to test it with.
+    if let Err(error) = TcpListener::bind("[::1]:0") {
+        // A kernel without IPv6 has nothing to test it with; one that has it lacks the address only.
+        assert!(
+            !Path::new("/proc/net/if_inet6").exists(),
+            "nothing can listen at [::1]: {error}. Switch IPv6 on for the loopback: `sysctl -w \
+             net.ipv6.conf.lo.disable_ipv6=0`, or for a container `docker run --sysctl \
+             net.ipv6.conf.lo.disable_ipv6=0`"
+        );
+        eprintln!("not tested: this kernel has no IPv6");
         return;
     }
     let server =
