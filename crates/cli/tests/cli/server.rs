@@ -72,6 +72,11 @@ impl Server {
         Self { address, scheme, paths }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The URL of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         let (scheme, port) = (self.scheme, self.address.port());

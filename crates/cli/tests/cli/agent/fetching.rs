@@ -1,7 +1,9 @@
 //! What stands under `[fetch]` is what the agent does when it asks: each key, by what arrives at the
 //! responder and what becomes of its answer.
 
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Write, copy};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use certstatus::rfc5019::request_from_path;
@@ -10,7 +12,7 @@ use serde_json::Value;
 
 use super::process::Place;
 use crate::server::{Server, ok};
-use crate::support::run_json;
+use crate::support::{pem, run_json};
 
 const RULE: &str = "[[certificate]]\npath = \"chain.pem\"\noutput = \"staple.der\"\n";
 
@@ -134,6 +136,97 @@ fn the_proxy_of_the_environment_counts() {
         assert_eq!((ended, proxy.paths().len()), (code, asked), "{report}");
     }
     assert!(place.staple("staple.der", &leaf).is_some());
+}
+
+/// A proxy that leads every CONNECT to that address, or refuses it.
+struct Tunnel {
+    url: String,
+    /// The heads of the requests.
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Tunnel {
+    fn to(target: Option<SocketAddr>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for client in listener.incoming().take(10).map_while(Result::ok) {
+                let head = head(&client);
+                log.lock().unwrap().push(head);
+                let (mut client, target) = match target {
+                    Some(target) => (client, TcpStream::connect(target).unwrap()),
+                    None => {
+                        (&client)
+                            .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+                            .unwrap();
+                        continue;
+                    }
+                };
+                client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").unwrap();
+                for (mut from, mut to) in
+                    [(client.try_clone().unwrap(), target.try_clone().unwrap()), (target, client)]
+                {
+                    std::thread::spawn(move || {
+                        // Either side may be gone first.
+                        let _ = copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Write);
+                    });
+                }
+            }
+        });
+        Self { url, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// The first line of a request whose header is read to its end: nothing comes after it before the answer.
+fn head(client: &TcpStream) -> String {
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let lines = BufReader::new(client).lines().map_while(Result::ok);
+    let lines: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+    lines.first().cloned().unwrap_or_default()
+}
+
+/// To a responder of https a proxy is a way through and no more: TLS is with the responder itself, which
+/// has to prove that it is the one, and the proxy sees neither question nor answer.
+#[test]
+fn a_responder_of_https_is_reached_through_the_proxy() {
+    let place = Place::new();
+    let https = NOBODY.replace("http:", "https:");
+    let leaf = place.issue("chain.pem", LeafRequest::new("a.example").responder_urls([&https]));
+    let named = |name: &str| {
+        let (lab, leaf) = (place.lab.clone(), place.lab.leaf(name).unwrap());
+        Server::start_tls(&leaf, move |request| {
+            let path = request.path.strip_prefix("/ocsp").unwrap();
+            ok("application/ocsp-response", &lab.answer(&request_from_path(path).unwrap()))
+        })
+    };
+    let root = place.write("root.der", place.lab.root());
+    let root = place.write("root.pem", pem("CERTIFICATE", &std::fs::read(root).unwrap()));
+    let round = |tunnel: &Tunnel| {
+        place.configure(&format!("fetch.proxy = \"{}\"\n{RULE}", tunnel.url));
+        let mut command = place.agent(&["--once"]);
+        command.env("SSL_CERT_FILE", &root);
+        let (code, report) = run_json(command);
+        assert_eq!(tunnel.asked(), ["CONNECT ocsp.nowhere.invalid:443 HTTP/1.1"], "{report}");
+        (code, report["staples"][0]["note"].as_str().unwrap_or_default().to_owned())
+    };
+    let other = named("other.invalid");
+    let (code, said) = round(&Tunnel::to(Some(other.address())));
+    assert_eq!((code, other.paths().len()), (1, 0), "another than the one that was asked for");
+    assert!(said.contains(&https) && said.contains("not valid for name"), "{said}");
+    let (code, said) = round(&Tunnel::to(None));
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains(&https) && said.contains("tunnel"), "{said}");
+    let right = named("ocsp.nowhere.invalid");
+    assert_eq!(round(&Tunnel::to(Some(right.address()))), (0, String::new()));
+    assert!(place.staple("staple.der", &leaf).is_some());
+    assert_eq!((right.paths().len(), place.lab.requests()), (1, 0));
 }
 
 /// A certificate without its chain: the issuer is that of `issuer`, or is where the certificate says.
