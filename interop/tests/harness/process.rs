@@ -341,7 +341,9 @@ pub(crate) fn free_port() -> u16 {
     const FIRST: u16 = 12_000;
     const COUNT: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap_or_default();
+    // Processes that run side by side have numbers that are near each other, and need hundreds each.
+    let far = std::process::id().wrapping_mul(7919) % u32::from(COUNT);
+    let start = u16::try_from(far).unwrap_or_default();
     for _ in 0..100 {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = FIRST + (start.wrapping_add(step)) % COUNT;
