@@ -105,10 +105,10 @@ async fn round(
         }
     }
     progress.finish_and_clear();
-    keeper.hooks.finish().await;
-    let told = (view.staples(UnixTime::now()), view.hooks());
+    let staples = view.staples(UnixTime::now());
     keeper.stop().await;
-    Ok(told)
+    keeper.hooks.finish_now().await;
+    Ok((staples, view.hooks()))
 }
 
 /// On standard error, when that is a terminal.

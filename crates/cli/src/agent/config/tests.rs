@@ -148,6 +148,11 @@ fn values_mean_what_they_say() {
         rule("on_change = [\"systemctl\", \"reload\", \"nginx\"]").on_change.unwrap().to_string(),
         "systemctl reload nginx"
     );
+    assert_eq!(
+        rule("on_change = [\"/opt/my tool\", \"a b\", \"\"]").on_change.unwrap().to_string(),
+        "'/opt/my tool' 'a b' ''",
+        "where one word ends is seen"
+    );
     assert_eq!(rule("owner = \":7\"").owner, Some(Owner { user: None, group: Some(7) }));
     let config = parse("[http]\nlisten = \"off\"\n[[certificate]]\npath = \"/a\"").unwrap();
     assert_eq!(config.http.listen, Listen::Off);

@@ -1,8 +1,9 @@
 //! Deliveries: staples on their way to the servers, beside everything else.
 //!
-//! Before a file is written it is noted that a command is to be told of it, so that a kill in between
-//! leaves word of it. Those that go to files alone go together, in one visit to a thread that may wait for the disk: of a
+//! Those that go to files alone go together, in one visit to a thread that may wait for the disk: of a
 //! hundred thousand at a start nearly all are there already, and to see that takes less than a visit.
+//! Before files are written it is noted that a command is to be told of them, so that a kill in between
+//! leaves word of it.
 
 use std::sync::Arc;
 

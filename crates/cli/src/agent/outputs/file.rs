@@ -126,8 +126,9 @@ fn replace(
     file.as_file().sync_all()?;
     let metadata = file.as_file().metadata()?;
     file.persist(path).map_err(|e| e.error)?;
-    // The rename itself is on disk once the directory is.
-    File::open(directory)?.sync_all()?;
+    // The rename itself is on disk once the directory is. Whoever serves the file has it already, and is
+    // to be told; what a power cut takes back, the next start sees.
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
     Ok(metadata)
 }
 

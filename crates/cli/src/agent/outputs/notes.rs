@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -177,6 +177,10 @@ fn find(directory: &Path, hooks: &BTreeMap<String, &Hook>) -> io::Result<Vec<Lef
         let (path, name) = (entry.path(), entry.file_name());
         // Another process may settle the same.
         let Ok(metadata) = entry.metadata() else { continue };
+        // Nobody else has a command run.
+        if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
+            continue;
+        }
         let Some((digest, _)) = name.to_str().and_then(|name| name.split_once('.')) else {
             continue;
         };
@@ -299,7 +303,7 @@ mod tests {
     }
 
     /// Half a note is of a change that was not made. What others put there is left alone, and neither
-    /// followed nor waited for.
+    /// believed nor followed nor waited for.
     #[test]
     fn what_is_no_note_tells_nothing() {
         let store = tempfile::tempdir().unwrap();
@@ -314,6 +318,13 @@ mod tests {
         std::os::unix::fs::symlink(store.path().join("elsewhere"), path("link")).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RUSR).unwrap();
         fs::write(directory.join("README"), "not of ours").unwrap();
+        fs::write(path("theirs"), &line).unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(path("theirs"), Some(4242), None).unwrap();
+        } else {
+            // Who is not root has no file of somebody else.
+            fs::remove_file(path("theirs")).unwrap();
+        }
         assert!(notes.left([&hook].into_iter()).is_empty());
         assert!(!path("half").exists() && !path("empty").exists());
         assert!(path("link").is_symlink() && directory.join("README").exists());

@@ -175,3 +175,22 @@ fn what_may_heal_is_tried_again() {
     assert_eq!(json["staples"][0]["outputs"][0]["stapled"], true, "{json}");
     haproxy.join().unwrap();
 }
+
+/// Cron does not wait for the interval between two runs of a command.
+#[test]
+fn a_command_has_been_told_of_everything_at_the_end() {
+    let place = Place::new();
+    for name in ["a", "b", "c"] {
+        place.issue(&format!("live/{name}.pem"), LeafRequest::new(name));
+    }
+    // The last staple comes after the first run.
+    place.write("agent.toml", format!(
+        "store.path = \"store\"\nhook.interval = \"1h\"\nfetch.per_second = 1\n[[certificate]]\n\
+         path = \"live/*.pem\"\noutput = \"out/{{stem}}.der\"\non_change = \"cat >> {}\"\n",
+        place.text("told")
+    ));
+    let (code, json) = run_json(place.agent(&["--once"]));
+    assert_eq!(code, 0, "{json}");
+    assert!(json["hooks"][0]["runs"].as_u64().unwrap() >= 2, "{json}");
+    assert_eq!(std::fs::read_to_string(place.path("told")).unwrap().lines().count(), 3);
+}
