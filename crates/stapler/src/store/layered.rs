@@ -213,6 +213,7 @@ mod tests {
     use certstatus::{Certificate, Issuer, Verifier};
     use certstatus_lab::Lab;
     use rustls::crypto::aws_lc_rs;
+    use std::sync::{Arc, Mutex};
 
     /// A store that is away.
     #[derive(Clone, Copy, Debug)]
@@ -288,6 +289,106 @@ mod tests {
             layered.remove(&id).await.unwrap();
             assert_eq!(layered.load(&id).await.unwrap(), None);
         }
+    }
+
+    #[test]
+    fn of_two_that_are_as_new_the_fleets_comes_first() {
+        // Neither claims anything.
+        let (front, behind) = (b"front".to_vec(), b"behind".to_vec());
+        let loaded = (Ok(Some(front.clone())), Ok(Some(behind.clone())));
+        let both = newest_first(loaded.0, loaded.1, &Fingerprint::of(b"x")).unwrap();
+        assert_eq!(both, [(Layer::Front, front), (Layer::Behind, behind)]);
+    }
+
+    /// What came from the front is kept behind too, in place of what is older there.
+    #[tokio::test]
+    async fn what_is_taken_over_is_kept_behind() {
+        let (id, old, new) = responses();
+        let (front, behind) = (MemoryStore::new(), MemoryStore::new());
+        behind.save(&id, &old).await.unwrap();
+        Layered::new(front.clone(), behind.clone()).adopt(&id, &new).await.unwrap();
+        assert_eq!(behind.load(&id).await.unwrap().as_deref(), Some(new.der()));
+        assert_eq!(front.load(&id).await.unwrap(), None);
+    }
+
+    /// A store that notes what it is asked for as one that is shared.
+    #[derive(Clone, Debug, Default)]
+    struct Noting(Arc<Mutex<Vec<&'static str>>>);
+
+    impl Noting {
+        fn note<T: Send + 'static>(
+            &self,
+            what: &'static str,
+            answer: T,
+        ) -> BoxFuture<'static, Result<T, StoreError>> {
+            self.0.lock().unwrap().push(what);
+            Box::pin(std::future::ready(Ok(answer)))
+        }
+    }
+
+    impl Store for Noting {
+        fn load<'a>(
+            &'a self,
+            _: &'a Fingerprint,
+        ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+            self.note("load", None)
+        }
+
+        fn save<'a>(
+            &'a self,
+            _: &'a Fingerprint,
+            _: &'a VerifiedResponse,
+        ) -> BoxFuture<'a, Result<(), StoreError>> {
+            self.note("save", ())
+        }
+
+        fn remove<'a>(&'a self, _: &'a Fingerprint) -> BoxFuture<'a, Result<(), StoreError>> {
+            self.note("remove", ())
+        }
+
+        fn is_shared(&self) -> bool {
+            true
+        }
+
+        fn acquire<'a>(
+            &'a self,
+            _: &'a Fingerprint,
+            _: Duration,
+        ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+            self.note("acquire", Lease::Granted)
+        }
+
+        fn renew<'a>(
+            &'a self,
+            _: &'a Fingerprint,
+            _: Duration,
+        ) -> BoxFuture<'a, Result<(), StoreError>> {
+            self.note("renew", ())
+        }
+
+        fn release<'a>(&'a self, _: &'a Fingerprint) -> BoxFuture<'a, Result<(), StoreError>> {
+            self.note("release", ())
+        }
+
+        fn changes(&self) -> Option<mpsc::Receiver<Fingerprint>> {
+            self.0.lock().unwrap().push("changes");
+            Some(mpsc::channel(1).1)
+        }
+    }
+
+    #[tokio::test]
+    async fn leases_and_changes_are_those_of_the_store_in_front() {
+        let (front, behind) = (Noting::default(), Noting::default());
+        let layered = Layered::new(front.clone(), behind.clone());
+        let (id, second) = (Fingerprint::of(b"x"), Duration::from_secs(1));
+        assert!(layered.is_shared() && layered.changes().is_some());
+        assert_eq!(layered.acquire(&id, second).await.unwrap(), Lease::Granted);
+        layered.renew(&id, second).await.unwrap();
+        layered.release(&id).await.unwrap();
+        assert_eq!(*front.0.lock().unwrap(), ["changes", "acquire", "renew", "release"]);
+        assert!(behind.0.lock().unwrap().is_empty());
+        let alone = Layered::new(MemoryStore::new(), MemoryStore::new());
+        assert!(!alone.is_shared() && alone.changes().is_none());
     }
 
     #[tokio::test]
