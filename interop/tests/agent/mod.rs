@@ -10,6 +10,7 @@ mod haproxy;
 mod lighttpd;
 mod nginx;
 mod page;
+mod proxy;
 mod store;
 mod systemd;
 

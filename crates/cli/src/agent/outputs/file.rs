@@ -23,7 +23,7 @@ pub(super) fn write(
     bring(path, staple, mode, owner).map_err(refusal)
 }
 
-/// Whether [`write`] would leave the file as it is. Waits for the disk.
+/// Whether [`write()`] would leave the file as it is. Waits for the disk.
 pub(super) fn is_right(
     path: &Path,
     staple: &[u8],
