@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::mem::MaybeUninit;
 use std::path::Path;
 use std::time::Duration;
 
 use certstatus_lab::{Fault, LeafRequest};
+use rustix::fs::inotify::{self, ReadFlags, WatchFlags};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -136,6 +138,47 @@ fn a_command_that_fails_is_run_again_by_the_next_round_and_told_of_both() {
     assert_eq!(told(&place), ["a good", "b good"]);
     assert_eq!(round(), (0, 0));
     assert!(files(&place.path("store/.on_change")).is_empty());
+}
+
+/// The order in which the kernel saw it: no instant is without the note or the command.
+#[test]
+fn the_note_is_there_before_the_file_and_until_the_command_has_run() {
+    let place = Place::new();
+    place.issue("live/a.pem", LeafRequest::new("a.example"));
+    let watched = ["store/.on_change", "out", "ran"].map(|name| place.path(name));
+    let events = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK);
+    let events = events.unwrap();
+    let watches = watched.each_ref().map(|directory| {
+        fs::create_dir_all(directory).unwrap();
+        let flags = WatchFlags::MODIFY | WatchFlags::MOVED_TO | WatchFlags::DELETE;
+        inotify::add_watch(&events, directory, flags).unwrap()
+    });
+    place.configure(&format!(
+        "[[certificate]]\npath = \"live/*.pem\"\noutput = \"out/{{stem}}.der\"\n\
+         on_change = \"cat > {}/log\"\n",
+        place.text("ran")
+    ));
+    let (code, report) = run_json(place.agent(&["--once"]));
+    assert_eq!(code, 0, "{report}");
+    let mut room = [MaybeUninit::uninit(); 4096];
+    let mut reader = inotify::Reader::new(&events, &mut room);
+    let mut seen = Vec::new();
+    while let Ok(event) = reader.next() {
+        let place = watches.iter().position(|watch| *watch == event.wd()).unwrap();
+        // While it is written, a file for a server has another name.
+        if place != 1 || event.events().contains(ReadFlags::MOVED_TO) {
+            seen.push((["note", "file", "command"][place], event.events()));
+        }
+    }
+    assert_eq!(
+        seen,
+        [
+            ("note", ReadFlags::MODIFY),
+            ("file", ReadFlags::MOVED_TO),
+            ("command", ReadFlags::MODIFY),
+            ("note", ReadFlags::DELETE),
+        ]
+    );
 }
 
 /// A server that has only what its command brought it, killed at instants from the answer of the
