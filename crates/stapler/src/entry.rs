@@ -238,8 +238,10 @@ impl Entry {
         let mut state = self.state();
         let current = self.statement.load();
         if let Some(current) = current.as_ref().filter(|c| c.is_current(now) && now < c.expires()) {
-            let same = current.status() == response.status();
-            if rank(&response) < rank(current) || same && rank(&response) == rank(current) {
+            // Of two that are as new and disagree, the stricter one.
+            let revoked = matches!(current.status(), CertStatus::Revoked(_));
+            let enough = revoked || current.status() == response.status();
+            if rank(&response) < rank(current) || enough && rank(&response) == rank(current) {
                 return Offered::NotNewer;
             }
             if response.status() == CertStatus::Unknown && is_staple(current, now) {
@@ -379,8 +381,9 @@ pub(crate) fn life(response: &VerifiedResponse) -> Life {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use certstatus::Verifier;
+    use certstatus::message::OcspResponse;
     use certstatus::time::unix;
+    use certstatus::{Limits, Verifier};
     use certstatus_lab::{Lab, Leaf};
 
     const NOW: u64 = 1_800_000_000;
@@ -408,12 +411,28 @@ mod tests {
         /// What the responder signs so many seconds after the beginning.
         fn signed(&self, seconds: u64) -> VerifiedResponse {
             self.lab.set_now(unix(NOW + seconds));
+            self.verified(&self.lab.respond(&self.leaf), seconds)
+        }
+
+        /// The same, signed so many seconds after what it says was known.
+        fn signed_late(&self, seconds: u64, late: u64) -> VerifiedResponse {
+            self.lab.set_now(unix(NOW + seconds));
             let der = self.lab.respond(&self.leaf);
+            let Ok(OcspResponse::Successful(basic)) = OcspResponse::parse(&der, &Limits::default())
+            else {
+                panic!("the lab's response can be read");
+            };
+            let mut data = basic.data().clone();
+            data.produced_at = unix(NOW + seconds + late);
+            self.verified(&self.lab.sign(data).unwrap(), seconds)
+        }
+
+        fn verified(&self, der: &[u8], seconds: u64) -> VerifiedResponse {
             let issuer = Certificate::parse(self.leaf.issuer()).unwrap();
             let provider = rustls::crypto::aws_lc_rs::default_provider();
             Verifier::new(provider.signature_verification_algorithms.all)
                 .verify_serial(
-                    &der,
+                    der,
                     self.leaf.serial(),
                     &Issuer::from_certificate(&issuer),
                     unix(NOW + seconds),
@@ -442,6 +461,33 @@ mod tests {
         assert_eq!((bench.slot(), bench.entry.version()), (Some(second.clone()), 1));
         // Of what is over nobody cares how new it was.
         assert_eq!(bench.offer(&first, 1010), Offered::Published);
+    }
+
+    /// Before its time a client without any tolerance refuses it, be it signed or known too late.
+    #[test]
+    fn nothing_is_a_staple_before_its_time_or_after() {
+        let bench = Bench::new();
+        for response in [bench.signed(100), bench.signed_late(60, 40)] {
+            let at = |seconds| is_staple(&response, unix(NOW + seconds));
+            let end = response.expires().as_secs() - NOW;
+            assert_eq!([99, 100, end - 1, end].map(at), [false, true, true, false]);
+            assert_eq!(bench.offer(&response, 99), Offered::Upcoming);
+        }
+    }
+
+    /// Two answers of one second that disagree: the stricter one stays.
+    #[test]
+    fn of_two_that_are_as_new_revoked_wins() {
+        for good_first in [true, false] {
+            let bench = Bench::new();
+            let good = bench.signed(0);
+            bench.lab.revoke(&bench.leaf, None);
+            let revoked = bench.signed(0);
+            let [first, second] = if good_first { [&good, &revoked] } else { [&revoked, &good] };
+            assert_eq!(bench.offer(first, 0), Offered::Published);
+            bench.offer(second, 0);
+            assert_eq!(bench.slot().as_ref(), Some(&revoked), "good first: {good_first}");
+        }
     }
 
     #[test]

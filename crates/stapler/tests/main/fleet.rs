@@ -169,6 +169,11 @@ impl Fleet {
         self.members.push((stapler, handle));
     }
 
+    /// The store forgets every response, and no lease.
+    pub(crate) fn lose_what_is_saved(&self) {
+        self.common.lock().unwrap().responses.clear();
+    }
+
     /// How many members have a staple that a strict client accepts; none has one that it refuses.
     pub(crate) fn stapling(&self) -> usize {
         let seen = |(_, handle): &&(Stapler, StapleHandle)| {

@@ -25,6 +25,25 @@ async fn that_there_is_nothing_newer_is_learnt_once_for_all() {
     assert!((3 * 4..=1 + 4 * 9).contains(&asked), "{asked} requests for four signatures");
 }
 
+/// Who has learnt that there is nothing newer sees to it that the others can have what there is: the lease
+/// that keeps them from asking would keep them without.
+#[tokio::test(start_paused = true)]
+async fn who_has_learnt_that_there_is_nothing_newer_saves_what_there_is() {
+    let net = Net::new(4 * DAY);
+    net.sign_every(3 * DAY);
+    let mut fleet = Fleet::start(net, true);
+    tokio::time::sleep(seconds(DAY)).await;
+    assert_eq!((fleet.stapling(), fleet.net.asked()), (5, 1));
+    fleet.lose_what_is_saved();
+    while fleet.net.asked() == 1 {
+        tokio::time::sleep(seconds(60)).await;
+    }
+    tokio::time::sleep(seconds(1)).await;
+    fleet.join(|stapler| stapler);
+    tokio::time::sleep(seconds(5)).await;
+    assert_eq!((fleet.stapling(), fleet.net.asked()), (6, 2));
+}
+
 /// The same where the responder does not know the certificate yet, and where its clock is ahead of all
 /// members' by some minutes.
 #[tokio::test(start_paused = true)]
