@@ -78,6 +78,7 @@ mod tests {
         let seconds = |fields: &[_]| fresh_for(&headers(fields)).map(|fresh| fresh.as_secs());
         assert_eq!(seconds(&[]), None);
         assert_eq!(seconds(&[(CACHE_CONTROL, "public, Max-Age=60, no-transform")]), Some(60));
+        assert_eq!(seconds(&[(CACHE_CONTROL, "max-age=\"60\"")]), Some(60));
         assert_eq!(seconds(&[(CACHE_CONTROL, "max-age=60"), (AGE, "45")]), Some(15));
         assert_eq!(seconds(&[(CACHE_CONTROL, "max-age=60"), (AGE, "90")]), Some(0));
         assert_eq!(seconds(&[(CACHE_CONTROL, "max-age=60"), (CACHE_CONTROL, "no-cache")]), None);
@@ -94,8 +95,11 @@ mod tests {
     #[test]
     fn tags_and_pauses_are_bounded() {
         assert_eq!(etag(&headers(&[(ETAG, "\"abc\"")])).as_deref(), Some("\"abc\""));
-        let long: &'static str = "\"0123456789012345678901234567890123456789012345678901234567890123456789012345678901\"";
-        assert_eq!(etag(&headers(&[(ETAG, long)])), None);
+        for (length, kept) in [(MAX_ETAG, true), (MAX_ETAG + 1, false)] {
+            let tag = HeaderValue::from_str(&format!("\"{}\"", "0".repeat(length - 2))).unwrap();
+            let headers = HeaderMap::from_iter([(ETAG, tag)]);
+            assert_eq!(etag(&headers).is_some(), kept, "{length}");
+        }
         let pause = |value| retry_after(&headers(&[(RETRY_AFTER, value)])).map(|d| d.as_secs());
         assert_eq!(pause("120"), Some(120));
         assert_eq!(pause("99999999"), Some(86_400));

@@ -415,6 +415,10 @@ mod tests {
         }
         for code in [429, 500, 502, 503] {
             assert!(!is_refusal(&status(code)), "{code}");
+            assert!(status(code).is_outage(), "{code}");
+        }
+        for code in [206, 301, 400, 404, 405, 499] {
+            assert!(!status(code).is_outage(), "{code}");
         }
     }
 }

@@ -257,6 +257,8 @@ async fn a_web_page_is_never_a_response() {
     for (status, fields, said, outage) in [
         ("200 OK", HTML, "an HTML page, such as an error or login page", false),
         ("200 OK", OCSP, "the OCSPResponse is malformed", false),
+        ("200 OK", "content-type: application/xhtml+xml\r\n", "an HTML page", false),
+        ("206 Partial Content", OCSP, "HTTP 206 Partial Content", false),
         ("200 OK", "", "no media type", false),
         ("503 Service Unavailable", HTML, "HTTP 503 Service Unavailable and an HTML page", true),
         ("503 Service Unavailable", OCSP, "HTTP 503 Service Unavailable", true),
