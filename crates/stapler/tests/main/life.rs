@@ -124,6 +124,7 @@ async fn unknown_is_told_of_and_recovers() {
     let stapler = net.stapler().on_event(diary.observer()).start().unwrap();
     let handle = add(&stapler, &leaf).await;
     assert_eq!((handle.current(), handle.state()), (None, StapleState::Unknown));
+    assert!(handle.snapshot().at_risk);
     tokio::time::sleep(seconds(10)).await;
     net.lab.reinstate(&leaf);
     tokio::time::sleep(seconds(60)).await;

@@ -9,7 +9,8 @@ use certstatus::VerifiedResponse;
 use certstatus::time::unix;
 use certstatus_lab::{Fault, Lab, Leaf};
 use certstatus_stapler::{
-    BoxFuture, DiskStore, EventKind, Fingerprint, StapleState, Store, StoreError, Target,
+    BoxFuture, DiskStore, EventKind, Fingerprint, MemoryStore, StapleState, Store, StoreError,
+    Target,
 };
 use rustls_pki_types::CertificateDer;
 
@@ -107,6 +108,29 @@ async fn what_must_not_be_stapled_is_not_left_lying() {
     on_disk(&paths[0], false).await;
     let id = Fingerprint::of(leaves[0].certificate());
     assert_eq!(stapler.handle(&id).unwrap().state(), StapleState::Missing);
+}
+
+/// A certificate is removed while its responder is asked: what comes back is kept nowhere, and when it is
+/// added again it has a staple as any other.
+#[tokio::test(start_paused = true)]
+async fn what_is_removed_while_it_is_asked_about_leaves_nothing_behind() {
+    let (net, store) = (Net::new(4 * DAY), MemoryStore::new());
+    let leaf = net.leaf("www.example.org");
+    let stapler = net.stapler().store(store.clone()).start().unwrap();
+    let handle = stapler.add(Target::from_chain(leaf.chain())).unwrap();
+    let id = handle.certificate();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(net.asked(), 1);
+    assert!(stapler.remove(&id) && !stapler.remove(&id));
+    handle.ready().await;
+    tokio::time::sleep(seconds(1)).await;
+    assert_eq!((store.load(&id).await.unwrap(), handle.current()), (None, None));
+    let again = add(&stapler, &leaf).await;
+    assert_eq!(strict_client(&again, &leaf, net.now()), Some(true));
+    assert!(store.load(&id).await.unwrap().is_some());
+    tokio::time::sleep(seconds(10 * DAY)).await;
+    assert_eq!(strict_client(&again, &leaf, net.now()), Some(true));
+    assert_eq!(handle.current(), None, "the handle of before is not that of now");
 }
 
 /// A stored response says that the certificate is revoked, or unknown: that is told as what it is, and
