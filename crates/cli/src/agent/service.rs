@@ -255,7 +255,7 @@ impl Service {
         }
         self.facts.follow(self.keeper.stapler());
         self.logging.change(&config.log);
-        self.keeper.hooks.set_limits(config.hook.clone());
+        self.keeper.hooks.configure(&config);
         self.facts.config_taken(config.http.alarm);
         self.config = config;
         self.tell_again |= other_stapler;

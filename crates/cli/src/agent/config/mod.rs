@@ -8,7 +8,7 @@
 mod problem;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -130,11 +130,15 @@ pub(super) struct HookLimits {
     /// The longest that a run may take.
     #[serde(deserialize_with = "values::duration")]
     pub(super) timeout: Duration,
+    /// After a run that failed the next one follows by itself in this time, doubled with each failure.
+    #[serde(deserialize_with = "values::duration")]
+    pub(super) retry: Duration,
 }
 
 impl Default for HookLimits {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(30), timeout: Duration::from_secs(60) }
+        let seconds = Duration::from_secs;
+        Self { interval: seconds(30), timeout: seconds(60), retry: seconds(30) }
     }
 }
 
@@ -216,6 +220,11 @@ impl Config {
         // Absolute, so that paths mean the same in every report.
         let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Self::parse(&text, &name, whole.parent().unwrap_or(Path::new("/")))
+    }
+
+    /// The commands of all rules.
+    pub(super) fn hooks(&self) -> BTreeSet<Hook> {
+        self.rules.iter().filter_map(|rule| rule.on_change.clone()).collect()
     }
 
     /// Reads the text of a file of that name, whose relative paths begin at that directory.

@@ -84,8 +84,8 @@ impl Keeper {
     /// When there can be no stapler with that configuration.
     pub(super) fn start(config: &Config) -> Result<Self, Failure> {
         let (stapler, news) = start_stapler(config)?;
-        let mut hooks = Hooks::new(config.hook.clone(), Notes::new(config.store.path.as_deref()));
-        hooks.resume(config.rules.iter().filter_map(|rule| rule.on_change.as_ref()));
+        let mut hooks = Hooks::new(config);
+        hooks.resume();
         Ok(Self {
             stapler,
             news,

@@ -3,26 +3,30 @@
 //! A command runs once for all that changed since it last ran, and not more often than the
 //! configuration allows: a hundred certificates that are renewed together are one reload. It runs
 //! beside everything else, in a process group of its own, and is ended when it takes too long. What a
-//! run that failed was told of is told again to the next.
+//! run that failed was told of is told again to the next, which follows by itself after a pause.
+
+mod run;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::process::Stdio;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::notes::{Left, Note, Notes, lines};
-use crate::agent::config::{Hook, HookLimits};
+use super::notes::{Left, Note, Notes};
+use crate::agent::config::{Config, Hook, HookLimits};
+
+use run::run;
 
 /// How long a first change waits for others that come with it.
 const GATHER: Duration = Duration::from_millis(500);
+
+/// The longest pause after runs that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// How many changes are kept for a run. More are counted and not told one by one; a command that
 /// wants to know all of them has the API.
@@ -55,7 +59,6 @@ pub(in crate::agent) struct HookState {
 /// All commands, and what they have not been told yet.
 #[derive(Debug)]
 pub(in crate::agent) struct Hooks {
-    limits: HookLimits,
     notes: Notes,
     board: HookBoard,
     tasks: JoinSet<()>,
@@ -64,8 +67,16 @@ pub(in crate::agent) struct Hooks {
 }
 
 /// What can be seen of the commands from elsewhere. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub(in crate::agent) struct HookBoard(Arc<Mutex<BTreeMap<Hook, Pending>>>);
+#[derive(Clone, Debug)]
+pub(in crate::agent) struct HookBoard(Arc<Mutex<Commands>>);
+
+#[derive(Debug)]
+struct Commands {
+    limits: HookLimits,
+    /// Those of the configuration: another one is not run again when it fails.
+    configured: BTreeSet<Hook>,
+    pending: BTreeMap<Hook, Pending>,
+}
 
 /// What a command is to be told of in a run.
 #[derive(Debug, Default)]
@@ -80,6 +91,8 @@ struct Pending {
     changes: Changes,
     /// What the last run was told of, if it failed.
     failed: Changes,
+    /// Runs that failed since the last one that did not.
+    failures: u32,
     /// A task waits to run it, or runs it.
     busy: bool,
     last_began: Option<Instant>,
@@ -88,9 +101,15 @@ struct Pending {
 }
 
 impl Hooks {
-    pub(in crate::agent) fn new(limits: HookLimits, notes: Notes) -> Self {
-        let (hurry, _) = watch::channel(false);
-        Self { limits, notes, board: HookBoard::default(), tasks: JoinSet::new(), hurry }
+    /// The commands of that configuration, with notes in its store.
+    pub(in crate::agent) fn new(config: &Config) -> Self {
+        let board = HookBoard(Arc::new(Mutex::new(Commands {
+            limits: config.hook.clone(),
+            configured: config.hooks(),
+            pending: BTreeMap::new(),
+        })));
+        let notes = Notes::new(config.store.path.as_deref());
+        Self { notes, board, tasks: JoinSet::new(), hurry: watch::Sender::new(false) }
     }
 
     /// Where it is noted what commands have yet to be told of.
@@ -108,14 +127,19 @@ impl Hooks {
         self.board.clone()
     }
 
-    /// Takes other limits, for runs that have not begun.
-    pub(in crate::agent) fn set_limits(&mut self, limits: HookLimits) {
-        self.limits = limits;
+    /// Takes the limits and the commands of a configuration, for runs that have not begun.
+    pub(in crate::agent) fn configure(&mut self, config: &Config) {
+        let mut commands = self.board.lock();
+        commands.limits = config.hook.clone();
+        commands.configured = config.hooks();
+        let Commands { configured, pending, .. } = &mut *commands;
+        pending.retain(|hook, one| one.busy || configured.contains(hook));
     }
 
-    /// Has these commands told of what an earlier process could not tell them of.
-    pub(in crate::agent) fn resume<'a>(&mut self, hooks: impl Iterator<Item = &'a Hook>) {
-        for Left { hook, changes, note } in self.notes.left(hooks) {
+    /// Has the commands of the configuration told of what an earlier process could not tell them of.
+    pub(in crate::agent) fn resume(&mut self) {
+        let configured = self.board.lock().configured.clone();
+        for Left { hook, changes, note } in self.notes.left(&configured) {
             let count = changes.len();
             tracing::info!(command = %hook, changes = count, "command has yet to run for changes of before");
             self.tell(&hook, Changes { told: changes, count, notes: vec![note] });
@@ -136,16 +160,14 @@ impl Hooks {
 
     fn tell(&mut self, hook: &Hook, changes: Changes) {
         while self.tasks.try_join_next().is_some() {}
-        let mut hooks = self.board.lock();
-        let pending = hooks.entry(hook.clone()).or_default();
+        let mut commands = self.board.lock();
+        let pending = commands.pending.entry(hook.clone()).or_default();
         pending.changes.append(changes);
         if !std::mem::replace(&mut pending.busy, true) {
-            drop(hooks);
-            let (hook, board, notes) = (hook.clone(), self.board(), self.notes());
-            let (limits, hurry) = (self.limits.clone(), self.hurry.subscribe());
-            self.tasks.spawn(async move {
-                run_while_pending(&hook, &board, &notes, &limits, hurry).await;
-            });
+            drop(commands);
+            let (hook, board) = (hook.clone(), self.board());
+            let (notes, hurry) = (self.notes(), self.hurry.subscribe());
+            self.tasks.spawn(async move { run_until_told(&hook, &board, &notes, hurry).await });
         }
     }
 
@@ -155,7 +177,8 @@ impl Hooks {
         self.finish().await;
     }
 
-    /// Waits until every command has been told all that it is to be told.
+    /// Waits until every command has been told all that it is to be told. While one fails that is
+    /// never.
     pub(in crate::agent) async fn finish(&mut self) {
         while self.tasks.join_next().await.is_some() {}
     }
@@ -169,11 +192,34 @@ impl HookBoard {
             runs: pending.runs,
             error: pending.error.clone(),
         };
-        self.lock().iter().map(state).collect()
+        self.lock().pending.iter().map(state).collect()
+    }
+
+    /// After runs that failed: the pause until the next one, and how many there have been. None when
+    /// there is nothing to be told again; and what is configured no more is forgotten.
+    fn retry(&self, hook: &Hook) -> Option<(Duration, u64)> {
+        let mut commands = self.lock();
+        let Commands { limits, configured, pending } = &mut *commands;
+        if !configured.contains(hook) {
+            pending.retain(|other, one| one.busy || other != hook);
+            return None;
+        }
+        let pending = pending.get(hook).filter(|pending| pending.failed.count > 0)?;
+        let doubled = 2_u32.saturating_pow(pending.failures.saturating_sub(1));
+        let pause = limits.retry.saturating_mul(doubled);
+        Some((pause.min(LONGEST_PAUSE.max(limits.retry)), pending.runs))
+    }
+
+    /// Takes up the command after that pause, unless it has run meanwhile, or is to be run no more.
+    fn take_up(&self, hook: &Hook, runs: u64) -> bool {
+        match self.lock().pending.get_mut(hook) {
+            Some(pending) if pending.runs == runs => !std::mem::replace(&mut pending.busy, true),
+            _ => false,
+        }
     }
 
     /// Nothing that holds this lock can panic; if it did, the state would still be whole.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Hook, Pending>> {
+    fn lock(&self) -> MutexGuard<'_, Commands> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -187,40 +233,66 @@ impl Changes {
     }
 }
 
+/// Runs the command for what is pending, and again after a pause for as long as it fails.
+async fn run_until_told(
+    hook: &Hook,
+    board: &HookBoard,
+    notes: &Notes,
+    mut hurry: watch::Receiver<bool>,
+) {
+    loop {
+        run_while_pending(hook, board, notes, &mut hurry).await;
+        let Some((pause, runs)) = board.retry(hook) else { return };
+        let shown = humantime::format_duration(pause);
+        tracing::info!(command = %hook, "command runs again in {shown}");
+        tokio::select! {
+            () = sleep(pause) => {}
+            // The next start makes up for it.
+            _ = hurry.wait_for(|hurry| *hurry) => return,
+        }
+        if !board.take_up(hook, runs) {
+            return;
+        }
+    }
+}
+
 async fn run_while_pending(
     hook: &Hook,
     board: &HookBoard,
     notes: &Notes,
-    limits: &HookLimits,
-    mut hurry: watch::Receiver<bool>,
+    hurry: &mut watch::Receiver<bool>,
 ) {
     loop {
-        let last_began = board.lock().get(hook).and_then(|pending| pending.last_began);
-        let after_gathering = Instant::now() + GATHER;
-        let turn = last_began
-            .map_or(after_gathering, |began| after_gathering.max(began + limits.interval));
+        let turn = {
+            let commands = board.lock();
+            let last_began = commands.pending.get(hook).and_then(|pending| pending.last_began);
+            let allowed = last_began.map(|began| began + commands.limits.interval);
+            allowed.into_iter().fold(Instant::now() + GATHER, Instant::max)
+        };
         tokio::select! {
             () = sleep_until(turn) => {}
             _ = hurry.wait_for(|hurry| *hurry) => {}
         }
-        let changes = {
-            let mut hooks = board.lock();
-            let Some(pending) = hooks.get_mut(hook) else { return };
+        let (changes, limit) = {
+            let mut commands = board.lock();
+            let limit = commands.limits.timeout;
+            let Some(pending) = commands.pending.get_mut(hook) else { return };
             pending.last_began = Some(Instant::now());
             let mut changes = std::mem::take(&mut pending.failed);
             changes.append(std::mem::take(&mut pending.changes));
-            changes
+            (changes, limit)
         };
-        let result = run(hook, &changes, limits.timeout).await;
+        let result = run(hook, &changes, limit).await;
         match &result {
             Ok(()) => tracing::info!(command = %hook, changes = changes.count, "command has run"),
             Err(error) => tracing::error!(command = %hook, %error, "command failed"),
         }
         let failed = clear_up(hook, changes, result.is_ok(), notes.clone()).await;
-        let mut hooks = board.lock();
-        let Some(pending) = hooks.get_mut(hook) else { return };
+        let mut commands = board.lock();
+        let Some(pending) = commands.pending.get_mut(hook) else { return };
         pending.failed = failed;
         pending.runs += 1;
+        pending.failures = if result.is_ok() { 0 } else { pending.failures.saturating_add(1) };
         pending.error = result.err();
         if pending.changes.count == 0 {
             pending.busy = false;
@@ -244,70 +316,10 @@ async fn clear_up(hook: &Hook, mut changes: Changes, told: bool, notes: Notes) -
     tokio::task::spawn_blocking(clear_up).await.unwrap_or_default()
 }
 
-/// Runs the command once.
-async fn run(hook: &Hook, changes: &Changes, limit: Duration) -> Result<(), String> {
-    let Changes { told, count, .. } = changes;
-    let mut command = command(hook);
-    command.env("CERTSTATUS_COUNT", count.to_string());
-    if let Some(last) = told.last() {
-        command
-            .env("CERTSTATUS_CERTIFICATE", &last.certificate)
-            .env("CERTSTATUS_OUTPUT", last.outputs.first().map_or("", String::as_str))
-            .env("CERTSTATUS_STATUS", &*last.status)
-            .env("CERTSTATUS_EXPIRES", last.expires.as_deref().unwrap_or_default());
-    }
-    let mut child = command.spawn().map_err(|e| format!("it cannot be started: {e}"))?;
-    let told = lines(told);
-    let ended = timeout(limit, async {
-        if let Some(mut stdin) = child.stdin.take() {
-            // A command that does not read is told by its variables.
-            let _ = stdin.write_all(&told).await;
-        }
-        child.wait().await
-    });
-    match ended.await {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(format!("it ended with {status}")),
-        Ok(Err(error)) => Err(format!("its end cannot be waited for: {error}")),
-        Err(_) => {
-            end(&mut child).await;
-            Err(format!("it was ended: it took longer than {}", humantime::format_duration(limit)))
-        }
-    }
-}
-
-fn command(hook: &Hook) -> Command {
-    let mut command = match hook {
-        Hook::Shell(text) => {
-            let mut shell = Command::new("/bin/sh");
-            shell.arg("-c").arg(text);
-            shell
-        }
-        Hook::Program(program, arguments) => {
-            let mut command = Command::new(program);
-            command.args(arguments);
-            command
-        }
-    };
-    // Where it is said that the agent is ready is nothing that a child should speak to.
-    command.env_remove("NOTIFY_SOCKET");
-    command.process_group(0).kill_on_drop(true).stdin(Stdio::piped());
-    command
-}
-
-/// Ends the command and all that it started and that stayed in its group.
-async fn end(child: &mut Child) {
-    let group = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
-    if let Some(group) = group {
-        // It fails only for a group that has ended by itself.
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
-    let _ = child.kill().await;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::outputs::notes::lines;
     use std::path::Path;
 
     fn announcement(certificate: &str) -> Announcement {
@@ -319,11 +331,14 @@ mod tests {
         }
     }
 
-    fn limits(interval: u64, timeout: u64) -> HookLimits {
-        HookLimits {
-            interval: Duration::from_millis(interval),
-            timeout: Duration::from_millis(timeout),
-        }
+    /// These commands, without a store.
+    fn hooks(commands: &[&Hook], interval: u64, timeout: u64) -> Hooks {
+        let millis = Duration::from_millis;
+        let (interval, timeout, retry) = (millis(interval), millis(timeout), millis(100));
+        let hook = HookLimits { interval, timeout, retry };
+        let hooks = Hooks::new(&Config { hook, ..Config::default() });
+        hooks.board.lock().configured = commands.iter().copied().cloned().collect();
+        hooks
     }
 
     fn read(path: &Path) -> String {
@@ -340,7 +355,7 @@ mod tests {
             log.display()
         );
         let hook = Hook::Shell(text);
-        let mut hooks = Hooks::new(limits(1, 10_000), Notes::new(None));
+        let mut hooks = hooks(&[&hook], 1, 10_000);
         hooks.announce(&hook, announcement("/a"), None);
         hooks.announce(&hook, announcement("/b"), None);
         hooks.finish().await;
@@ -358,12 +373,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
         let hook = Hook::Shell(format!("echo $CERTSTATUS_COUNT >> {}", log.display()));
-        let mut hooks = Hooks::new(limits(1500, 10_000), Notes::new(None));
+        let mut hooks = hooks(&[&hook], 1500, 10_000);
         let began = Instant::now();
         hooks.announce(&hook, announcement("/a"), None);
         while read(&log).is_empty() {
             assert!(began.elapsed() < Duration::from_secs(10));
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(10)).await;
         }
         hooks.announce(&hook, announcement("/b"), None);
         hooks.announce(&hook, announcement("/c"), None);
@@ -374,20 +389,63 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_fails_or_hangs_is_told_and_ended_with_its_children() {
-        let mut hooks = Hooks::new(limits(1, 300), Notes::new(None));
         let failing = Hook::Program("/bin/false".into(), Vec::new());
         let missing = Hook::Program("/nonexistent/x".into(), Vec::new());
         let hanging = Hook::Shell("sleep 600 & sleep 600".into());
-        for hook in [&failing, &missing, &hanging] {
+        let commands = [&failing, &missing, &hanging];
+        let mut hooks = hooks(&commands, 1, 300);
+        for hook in commands {
             hooks.announce(hook, announcement("/a"), None);
         }
         let began = Instant::now();
-        hooks.finish().await;
+        hooks.finish_now().await;
         assert!(began.elapsed() < Duration::from_secs(30));
         let errors: Vec<String> =
             hooks.board().states().into_iter().map(|state| state.error.unwrap()).collect();
         assert!(errors[0].contains("took longer than 300ms"), "{errors:?}");
         assert!(errors[1].contains("exit status: 1"), "{errors:?}");
         assert!(errors[2].contains("cannot be started"), "{errors:?}");
+    }
+
+    /// It runs again, less and less often, until it ends well or is configured no more.
+    #[tokio::test]
+    async fn a_command_that_fails_is_run_again_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let go = directory.path().join("go");
+        let text = format!("cat >> {}; test -e {}", log.display(), go.display());
+        let hook = Hook::Shell(text);
+        let mut hooks = hooks(&[&hook], 1, 10_000);
+        let runs = |hooks: &Hooks| hooks.board().states()[0].runs;
+        let until = async |hooks: &Hooks, at_least| {
+            let began = Instant::now();
+            while runs(hooks) < at_least {
+                assert!(began.elapsed() < Duration::from_secs(20), "{at_least} runs");
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let began = Instant::now();
+        hooks.announce(&hook, announcement("/a"), None);
+        until(&hooks, 3).await;
+        // Each gathers first; between them are 100 ms, and 200.
+        assert!(began.elapsed() >= 3 * GATHER + Duration::from_millis(300));
+        hooks.announce(&hook, announcement("/b"), None);
+        std::fs::write(&go, "").unwrap();
+        hooks.finish().await;
+        assert!(read(&log).ends_with(&read_lines(&["/a", "/b"])), "{}", read(&log));
+        assert_eq!(hooks.board().states()[0].error, None);
+
+        std::fs::remove_file(&go).unwrap();
+        hooks.announce(&hook, announcement("/c"), None);
+        let before = runs(&hooks);
+        until(&hooks, before + 1).await;
+        hooks.configure(&Config::default());
+        hooks.finish().await;
+        assert!(hooks.board().states().is_empty());
+    }
+
+    fn read_lines(certificates: &[&str]) -> String {
+        let told: Vec<_> = certificates.iter().map(|one| announcement(one)).collect();
+        String::from_utf8(lines(&told)).unwrap()
     }
 }

@@ -93,11 +93,10 @@ impl Notes {
     }
 
     /// What an earlier process has left about these commands. This waits for the disk.
-    pub(in crate::agent) fn left<'a>(&self, hooks: impl Iterator<Item = &'a Hook>) -> Vec<Left> {
+    pub(in crate::agent) fn left(&self, hooks: &BTreeSet<Hook>) -> Vec<Left> {
         let Some(directory) = &self.0 else { return Vec::new() };
-        let hooks: BTreeSet<&Hook> = hooks.collect();
         let hooks: BTreeMap<String, &Hook> =
-            hooks.into_iter().map(|hook| (digest(hook), hook)).collect();
+            hooks.iter().map(|hook| (digest(hook), hook)).collect();
         find(directory, &hooks).unwrap_or_else(|e| {
             if e.kind() != io::ErrorKind::NotFound {
                 let (path, why) = (directory.display(), reason(&e));
@@ -252,7 +251,7 @@ mod tests {
             panic!("a note for each change");
         };
         assert_eq!(names(store.path()).len(), 2);
-        let left = notes.left([&one].into_iter());
+        let left = notes.left(&[one.clone()].into());
         assert_eq!((left.len(), &left[0].hook), (1, &one));
         assert_eq!(left[0].changes, [change("/a"), change("/c")]);
         first.settle();
@@ -262,7 +261,11 @@ mod tests {
         assert_eq!(names.len(), 1);
         assert!(names[0].starts_with(&digest(&other)), "{names:?}");
         drop(second);
-        assert_eq!(notes.left([&one, &other].into_iter()).len(), 1, "dropped is not settled");
+        assert_eq!(
+            notes.left(&[one.clone(), other.clone()].into()).len(),
+            1,
+            "dropped is not settled"
+        );
         let file = store.path().join(DIRECTORY).join(&names[0]);
         assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -275,8 +278,8 @@ mod tests {
         let hook = shell("true");
         let put = Notes::new(None).put(&[Some((&hook, change("/a")))]);
         assert!(put[0].is_none());
-        assert!(Notes::new(None).left([&hook].into_iter()).is_empty());
-        assert!(Notes::new(Some(store.path())).left([&hook].into_iter()).is_empty());
+        assert!(Notes::new(None).left(&[hook.clone()].into()).is_empty());
+        assert!(Notes::new(Some(store.path())).left(&[hook.clone()].into()).is_empty());
     }
 
     #[test]
@@ -297,7 +300,7 @@ mod tests {
         assert_eq!(names(store.path()).len(), 2);
         let merged = notes.merge(&hook, &told, put);
         assert_eq!((merged.len(), names(store.path()).len()), (1, 1));
-        assert_eq!(notes.left([&hook].into_iter())[0].changes, told);
+        assert_eq!(notes.left(&[hook.clone()].into())[0].changes, told);
         merged.into_iter().for_each(Note::settle);
         assert!(names(store.path()).is_empty());
     }
@@ -325,7 +328,7 @@ mod tests {
             // Who is not root has no file of somebody else.
             fs::remove_file(path("theirs")).unwrap();
         }
-        assert!(notes.left([&hook].into_iter()).is_empty());
+        assert!(notes.left(&[hook.clone()].into()).is_empty());
         assert!(!path("half").exists() && !path("empty").exists());
         assert!(path("link").is_symlink() && directory.join("README").exists());
         assert_eq!(fs::read(store.path().join("elsewhere")).unwrap(), line);
@@ -340,9 +343,9 @@ mod tests {
         let old = store.path().join(DIRECTORY).join(&names(store.path())[0]);
         let file = File::options().write(true).open(&old).unwrap();
         file.set_modified(SystemTime::now() - 2 * ABANDONED).unwrap();
-        assert!(notes.left([&shell("another")].into_iter()).is_empty());
+        assert!(notes.left(&[shell("another")].into()).is_empty());
         assert!(!old.exists());
         assert_eq!(names(store.path()).len(), 1, "another configuration may have the store too");
-        assert_eq!(notes.left([&hook].into_iter()).len(), 1);
+        assert_eq!(notes.left(&[hook.clone()].into()).len(), 1);
     }
 }
