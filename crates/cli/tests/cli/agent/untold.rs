@@ -140,6 +140,32 @@ fn a_command_that_fails_is_run_again_by_the_next_round_and_told_of_both() {
     assert!(files(&place.path("store/.on_change")).is_empty());
 }
 
+/// As a service: a server that could not be reloaded comes to have what is there, though nothing
+/// changes.
+#[test]
+fn a_command_that_fails_is_run_again_by_the_service() {
+    let place = Place::new();
+    place.issue("live/a.pem", LeafRequest::new("a.example"));
+    place.configure(&format!(
+        "[[certificate]]\npath = \"live/*.pem\"\noutput = \"out/{{stem}}.der\"\n\
+         on_change = \"test -e {} && cat >> {}\"\n",
+        place.text("go"),
+        place.text("told")
+    ));
+    let text = fs::read_to_string(place.path("agent.toml")).unwrap();
+    let retry = "hook.interval = \"1ms\"\nhook.retry = \"300ms\"";
+    place.write("agent.toml", text.replace("hook.interval = \"1ms\"", retry));
+    let agent = place.start();
+    let notes = || fs::read_dir(place.path("store/.on_change")).unwrap().count();
+    eventually("two runs", || (runs(&agent) >= 2).then_some(()));
+    assert_eq!(notes(), 1);
+    place.write("go", "");
+    eventually("a run that ends well", || (!told(&place).is_empty()).then_some(()));
+    assert_eq!(told(&place), ["a good"]);
+    eventually("the end of the note", || (notes() == 0).then_some(()));
+    stop(agent);
+}
+
 /// The order in which the kernel saw it: no instant is without the note or the command.
 #[test]
 fn the_note_is_there_before_the_file_and_until_the_command_has_run() {
