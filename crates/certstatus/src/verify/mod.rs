@@ -181,7 +181,9 @@ impl<'a> Verifier<'a> {
         self.check_extensions(basic, &matching)?;
         let (single, window) = self.choose(basic, &matching, now)?;
         let (signer, delegation) = signer::find(basic, issuer, self.algorithms, &self.limits, now)?;
+        let mut singles = basic.data().responses.iter();
         Ok(VerifiedResponse {
+            position: singles.position(|one| std::ptr::eq(one, single)).unwrap_or(usize::MAX),
             status: single.cert_status,
             this_update: single.this_update,
             next_update: single.next_update,
@@ -370,6 +372,8 @@ impl Window {
 /// [`is_current`](Self::is_current).
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifiedResponse {
+    /// Which of the statements in it is meant, from 0.
+    position: usize,
     status: CertStatus,
     this_update: UnixTime,
     next_update: Option<UnixTime>,
@@ -429,8 +433,9 @@ impl VerifiedResponse {
         Arc::clone(&self.der)
     }
 
-    /// Whether this response is about that certificate: a `CertID` in it has its serial number and
-    /// its issuer's name. The issuer's key was compared when the response was verified.
+    /// Whether [`status`](Self::status) is that of this certificate: the `CertID` that was verified
+    /// has its serial number and its issuer's name. The issuer's key was compared then. What else
+    /// the response says, about other certificates, does not count.
     ///
     /// # Errors
     /// [`Error::Malformed`] when the certificate cannot be read.
@@ -445,8 +450,8 @@ impl VerifiedResponse {
         let OcspResponse::Successful(basic) = OcspResponse::parse(&self.der, &limits)? else {
             return Ok(false);
         };
-        let mut cert_ids = basic.data().responses.iter().map(|single| &single.cert_id);
-        Ok(cert_ids.any(|id| id.matches_name(&certificate)))
+        let meant = basic.data().responses.get(self.position);
+        Ok(meant.is_some_and(|single| single.cert_id.matches_name(&certificate)))
     }
 }
 

@@ -162,6 +162,23 @@ fn each_part_of_the_cert_id_counts() {
     refused(|id| id.hash_algorithm = HashAlgorithm::Sha256.identifier());
 }
 
+/// What else a response says, about others, is no verdict that was asked for.
+#[test]
+fn a_verified_response_is_about_the_certificate_that_was_verified_alone() {
+    let fixture = Fixture::new();
+    let other = fixture.lab.leaf("other.example.org").unwrap();
+    let mut of_other = fixture.statement(REVOKED, 0, Some(1000));
+    let request = fixture.lab.request(&other, HashAlgorithm::Sha1).unwrap();
+    of_other.cert_id = request.requests[0].cert_id.clone();
+    let own = fixture.statement(CertStatus::Good, 0, Some(1000));
+    for statements in [vec![own.clone(), of_other.clone()], vec![of_other, own]] {
+        let verified = fixture.verify(&fixture.response(statements), at(10)).unwrap();
+        assert_eq!(verified.status(), CertStatus::Good);
+        assert!(verified.is_about(fixture.leaf.certificate()).unwrap());
+        assert!(!verified.is_about(other.certificate()).unwrap());
+    }
+}
+
 #[test]
 fn every_hash_of_a_cert_id_matches() {
     let fixture = Fixture::new();
