@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub(crate) failures: u32,
     /// How many of these were before the last staple ended: from then on the pauses begin anew.
     pub(crate) failures_before: u32,
+    /// When the last staple ended, if there is none now.
+    pub(crate) ended: Moment,
     pub(crate) attempted: Moment,
     /// When the next attempt is due.
     pub(crate) next: UnixTime,
@@ -208,6 +210,7 @@ impl Entry {
                 alarmed: false,
                 failures: 0,
                 failures_before: 0,
+                ended: Moment::NONE,
                 attempted: Moment::NONE,
                 next: now,
                 wake: Moment::NONE,
@@ -283,7 +286,7 @@ impl Entry {
     pub(crate) fn expire(&self, now: UnixTime) -> Option<Arc<VerifiedResponse>> {
         let mut state = self.state();
         let expired = self.statement.load_full().filter(|s| s.expires() <= now)?;
-        state.etag = None;
+        (state.etag, state.ended) = (None, expired.expires().into());
         (state.failures_before, state.left_since) = (state.failures, Moment::NONE);
         self.put(None, &mut state);
         Some(expired)

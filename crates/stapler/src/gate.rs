@@ -147,13 +147,15 @@ impl<T> Gate<T> {
         }
     }
 
-    /// A certificate waits until the gate opens for it; its staple, if it has one, ends in `left`.
-    pub fn wait(&mut self, item: T, must_staple: bool, expires: Option<UnixTime>, left: Duration) {
-        // As in the schedule of a single certificate: the nearer the end, the sooner.
-        let patience = match expires {
-            Some(_) => (left / 4).max(schedule::MIN_PAUSE),
-            None => schedule::MAX_BACKOFF,
-        };
+    /// A certificate waits until the gate opens for it, in trouble no longer than its patience. Its
+    /// staple, if it has one, expires at that time.
+    pub fn wait(
+        &mut self,
+        item: T,
+        must_staple: bool,
+        expires: Option<UnixTime>,
+        patience: Duration,
+    ) {
         self.pause = self.pause.min(patience);
         self.waiting.push(Waiting { expires, must_staple, patience, item });
     }

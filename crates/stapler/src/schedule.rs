@@ -102,6 +102,18 @@ pub fn backoff(failures: u32, seed: u64) -> Duration {
     Duration::from_secs((pause as f64 * jitter) as u64)
 }
 
+/// How long a certificate waits at most for a responder in trouble to be asked again, when its staple
+/// expires, or has expired, at that time: as in its own schedule the shorter the nearer that is, and
+/// from then on longer and longer.
+pub(crate) fn patience(now: UnixTime, expires: Option<UnixTime>) -> Duration {
+    let Some(expires) = expires else { return MAX_BACKOFF };
+    let (now, end) = (now.as_secs(), expires.as_secs());
+    match end.checked_sub(now) {
+        None | Some(0) => Duration::from_secs(now - end).clamp(FIRST_BACKOFF, MAX_BACKOFF),
+        Some(left) => Duration::from_secs(left / 4).max(MIN_PAUSE),
+    }
+}
+
 /// The point of a staple's life at which it is refreshed.
 fn refresh_point(life: &Life, facts: &Facts) -> u64 {
     let (from, length) = (life.this_update.as_secs(), length(life));
@@ -352,5 +364,15 @@ mod tests {
             let pause = next_attempt(&facts).as_secs() - now.as_secs();
             prop_assert!(pause <= (left / 4).max(2));
         }
+    }
+
+    #[test]
+    fn patience_ends_with_the_staple_and_grows_from_then_on() {
+        let seconds = |now, end| patience(unix(now), Some(unix(end))).as_secs();
+        let ending = [0, 400_000, 499_996, 499_999, 500_000].map(|now| seconds(now, 500_000));
+        assert_eq!(ending, [125_000, 25_000, 2, 2, 30]);
+        let ended = [1, 30, 31, 3600, u64::MAX].map(|now| seconds(now, 0));
+        assert_eq!(ended, [30, 30, 31, 3600, 3600]);
+        assert_eq!(patience(unix(0), None), MAX_BACKOFF);
     }
 }

@@ -1,7 +1,6 @@
 //! Whose turn it is to be asked about, at which responder.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -9,6 +8,7 @@ use super::{Done, Job, QUESTIONS, Worker};
 use crate::entry::{Entry, Phase};
 use crate::gate::{Admission, Gate};
 use crate::job;
+use crate::schedule::patience;
 
 impl Worker {
     /// Begins with the first responder.
@@ -32,6 +32,7 @@ impl Worker {
         });
         let turn = askable.unwrap_or(turn);
         let index = gate_of(turn);
+        let ended = state.ended.get();
         state.responder = u16::try_from(turn).unwrap_or(u16::MAX);
         drop(state);
         let Some(index) = index else { return };
@@ -41,12 +42,12 @@ impl Worker {
         let now = self.shared.clock.now();
         let statement = entry.statement();
         let expires = statement.as_ref().map(|s| s.expires()).filter(|expires| *expires > now);
-        let left = expires.map_or(0, |expires| expires.as_secs().saturating_sub(now.as_secs()));
+        let patience = patience(now, expires.or(ended));
         if let Some(gate) = self.gates.get_mut(index) {
             if gate.is_troubled() {
                 entry.settle();
             }
-            gate.wait(Arc::clone(entry), entry.must_staple, expires, Duration::from_secs(left));
+            gate.wait(Arc::clone(entry), entry.must_staple, expires, patience);
             self.busy_gates.insert(index);
         }
         self.open_gate(index);
