@@ -113,9 +113,8 @@ fn a_command_that_was_running_is_run_again() {
     assert!(files(&place.path("store/.on_change")).is_empty());
 }
 
-/// From cron: what a command did not do well is to be done by the next call, though nothing changes.
-#[test]
-fn a_command_that_fails_is_run_again_by_the_next_round_and_told_of_both() {
+/// A certificate, and a command that fails for as long as there is no file `go`.
+fn failing_without_go() -> Place {
     let place = Place::new();
     place.issue("live/a.pem", LeafRequest::new("a.example"));
     place.configure(&format!(
@@ -124,6 +123,13 @@ fn a_command_that_fails_is_run_again_by_the_next_round_and_told_of_both() {
         place.text("go"),
         place.text("told")
     ));
+    place
+}
+
+/// From cron: what a command did not do well is to be done by the next call, though nothing changes.
+#[test]
+fn a_command_that_fails_is_run_again_by_the_next_round_and_told_of_both() {
+    let place = failing_without_go();
     let round = || {
         let (code, report) = run_json(place.agent(&["--once"]));
         (code, report["hooks"].as_array().unwrap().len())
@@ -144,14 +150,7 @@ fn a_command_that_fails_is_run_again_by_the_next_round_and_told_of_both() {
 /// changes.
 #[test]
 fn a_command_that_fails_is_run_again_by_the_service() {
-    let place = Place::new();
-    place.issue("live/a.pem", LeafRequest::new("a.example"));
-    place.configure(&format!(
-        "[[certificate]]\npath = \"live/*.pem\"\noutput = \"out/{{stem}}.der\"\n\
-         on_change = \"test -e {} && cat >> {}\"\n",
-        place.text("go"),
-        place.text("told")
-    ));
+    let place = failing_without_go();
     let text = fs::read_to_string(place.path("agent.toml")).unwrap();
     let retry = "hook.interval = \"1ms\"\nhook.retry = \"300ms\"";
     place.write("agent.toml", text.replace("hook.interval = \"1ms\"", retry));
