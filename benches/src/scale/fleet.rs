@@ -16,7 +16,7 @@ use std::time::Duration;
 use certstatus::Freshness;
 use certstatus::time::unix;
 use certstatus_stapler::gate::{Admission, Ended, Gate, ResponderLimits};
-use certstatus_stapler::schedule::{Facts, Life, next_attempt};
+use certstatus_stapler::schedule::{Facts, Life, next_attempt, patience};
 use certstatus_stapler::store::{COURTESY, LEASE, failures_of_fleet, look_again, pause_of_others};
 use rustls_pki_types::UnixTime;
 use tokio::time::Instant;
@@ -199,11 +199,12 @@ impl Fleet {
         let at = self.at(staple, now);
         let record = &mut self.staples[staple as usize];
         record.phase = Phase::Waiting;
-        let expires = record.holds(at).then(|| i64::from(record.until));
-        let left = expires.map_or(0, |until| until - at.local()).unsigned_abs();
-        let (expires, left) = (expires.map(point), Duration::from_secs(left));
+        // Until it has another one, a staple that has ended is remembered.
+        let until = (record.this_update != NEVER).then(|| point(record.until.into()));
+        let expires = until.filter(|_| record.holds(at));
+        let patience = patience(point(at.local()), until);
         let member = self.member_of(staple);
-        self.members[member as usize].gate.wait(staple, false, expires, left);
+        self.members[member as usize].gate.wait(staple, false, expires, patience);
         self.open_gate(member, now);
     }
 
@@ -228,6 +229,10 @@ impl Fleet {
                 }
                 Admission::Now => {
                     let Some(staple) = of_member.gate.next_waiting() else { return };
+                    if self.staples[staple as usize].phase != Phase::Waiting {
+                        // It has been served meanwhile.
+                        continue;
+                    }
                     of_member.gate.start(instant);
                     self.ask(staple, member, now);
                 }
@@ -300,9 +305,10 @@ impl Fleet {
             record.left_since = NEVER;
         }
         self.plan(staple, now);
-        self.end_lease(staple, served, now);
-        if served && at.ahead < 0 {
-            let begins = now + u64::from(at.ahead.unsigned_abs()) * 1000;
+        // Behind its responder's clock it has to wait for the beginning of what it was given.
+        let begins = now + u64::from(at.ahead.min(0).unsigned_abs()) * 1000;
+        self.end_lease(staple, served, begins, now);
+        if served && begins > now {
             let begin = Happening::Begin { staple, life, this_update: seconds(now) };
             self.soon.push(Reverse((begins, begin)));
         } else if served {
@@ -311,19 +317,21 @@ impl Fleet {
         self.open_gate(member, now);
     }
 
-    /// What the holder of a lease does with it when it has asked.
-    fn end_lease(&mut self, staple: u32, served: bool, now: u64) {
+    /// What the holder of a lease does with it when it has asked, for what begins then.
+    fn end_lease(&mut self, staple: u32, served: bool, begins: u64, now: u64) {
         let certificate = self.certificate_of(staple) as usize;
         if !self.shares(now) || self.stored[certificate].holder != staple {
             return;
         }
         let lease = &mut self.stored[certificate];
-        if served {
-            (lease.holder, lease.held_until) = (NEVER, 0);
-        } else {
+        if !served {
             let next = self.staples[staple as usize].next;
             let pause = pause_of_others(point(next.into()), point(seconds(now).into()));
             lease.held_until = now + pause.as_millis() as u64;
+        } else if begins > now {
+            lease.held_until = begins + COURTESY.as_millis() as u64;
+        } else {
+            (lease.holder, lease.held_until) = (NEVER, 0);
         }
     }
 
@@ -337,10 +345,9 @@ impl Fleet {
         let first = certificate * self.model.group;
         for other in first..first + self.model.group {
             let told = other != staple && self.roll() >= self.model.lost_notices;
-            if told
-                && self.staples[other as usize].phase == Phase::Idle
-                && self.take_over(other, now)
-            {
+            let phase = self.staples[other as usize].phase;
+            if told && matches!(phase, Phase::Idle | Phase::Waiting) && self.take_over(other, now) {
+                self.staples[other as usize].phase = Phase::Idle;
                 self.set_timer(other, now);
             }
         }

@@ -192,8 +192,8 @@ is twice what a verifier tolerates.
   the outage their gates are closed all the same. What is missing are again the staples of machines that
   were replaced meanwhile.
 - Points in time are not shared, only times to live, so clocks that disagree by seconds cost nothing. Who
-  is so far behind that it takes a fresh response for one from the future asks in vain, some times for
-  each refresh, and then takes over what another has; who is ahead refreshes for all. No client is given
+  is so far behind that it takes a fresh response for one from the future asks in vain now and then,
+  and takes over what another has; who is ahead refreshes for all. No client is given
   what it refuses: who is behind holds a response back until its time has come, and staples the old one
   until then. Only a machine that came with nothing is without for so long.
 - Who fails, for whatever reason, leaves the next attempt to another, and that one goes on with the pause

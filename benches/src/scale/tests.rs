@@ -76,9 +76,10 @@ fn the_documented_figures_of_faults_are_those_of_a_small_fleet() {
 #[test]
 fn faults_of_the_fleet_itself_cost_requests_and_no_refusals() {
     let [none, store, clocks] = simulated(faults().map(|model| model.one_in(SMOKE / 10)));
-    for run in [&none, &store, &clocks] {
+    // A machine that is replaced at the wrong time weighs much in a small fleet.
+    for (run, covered) in [(&none, 1.0), (&store, 0.9999), (&clocks, 0.999_999)] {
         assert_eq!(run.counts.refused, 0);
-        assert!(run.counts.covered() > 0.999_999, "{}", run.counts.missing);
+        assert!(run.counts.covered() >= covered, "{}", run.counts.missing);
     }
     // Machines that are replaced while there is neither store nor responder have nothing.
     assert!(none.counts.missing == 0 && store.counts.missing > 0);

@@ -105,7 +105,7 @@ pub fn backoff(failures: u32, seed: u64) -> Duration {
 /// How long a certificate waits at most for a responder in trouble to be asked again, when its staple
 /// expires, or has expired, at that time: as in its own schedule the shorter the nearer that is, and
 /// from then on longer and longer.
-pub(crate) fn patience(now: UnixTime, expires: Option<UnixTime>) -> Duration {
+pub fn patience(now: UnixTime, expires: Option<UnixTime>) -> Duration {
     let Some(expires) = expires else { return MAX_BACKOFF };
     let (now, end) = (now.as_secs(), expires.as_secs());
     match end.checked_sub(now) {
