@@ -229,12 +229,11 @@ impl Fleet {
                 }
                 Admission::Now => {
                     let Some(staple) = of_member.gate.next_waiting() else { return };
-                    if self.staples[staple as usize].phase != Phase::Waiting {
-                        // It has been served meanwhile.
-                        continue;
+                    // Who has been served meanwhile is passed over.
+                    if self.staples[staple as usize].phase == Phase::Waiting {
+                        of_member.gate.start(instant);
+                        self.ask(staple, member, now);
                     }
-                    of_member.gate.start(instant);
-                    self.ask(staple, member, now);
                 }
             }
         }
