@@ -229,12 +229,12 @@ exported! {
     fn SSL_CTX_set_timeout(ctx: Handle<Ctx>, seconds: c_long) -> c_long => 0, {
         let Some(ctx) = ctx.get() else { return 0 };
         let old = ctx.settings().session_timeout;
-        ctx.change(|settings| settings.session_timeout = u32::try_from(seconds).unwrap_or(0));
-        c_long::from(old)
+        ctx.change(|settings| settings.session_timeout = seconds);
+        old
     }
 
     fn SSL_CTX_get_timeout(ctx: Handle<Ctx>) -> c_long => 0, {
-        ctx.get().map_or(0, |ctx| c_long::from(ctx.settings().session_timeout))
+        ctx.get().map_or(0, |ctx| ctx.settings().session_timeout)
     }
 }
 

@@ -17,8 +17,8 @@ use crate::abi::objects::{ClientStage, Ctx, Ssl, SslState, Want};
 use crate::abi::session::Peer;
 use crate::abi::transport::{self, Blocked};
 use crate::abi::{
-    client_ca, client_certificate, messages, renegotiation, security, server, session_use, status,
-    verify,
+    client_ca, client_certificate, messages, renegotiation, security, server, session_server,
+    session_use, status, verify,
 };
 use crate::core::client::chain_of;
 use crate::core::connection::{Presented, Request, Step};
@@ -283,7 +283,9 @@ fn answer(ssl: &Arc<Ssl>, request: Request) -> Answered {
             if ssl.lock().side == Some(Side::Client) {
                 return of_server(ssl, presented, outcome);
             }
-            Ok(ssl.lock().connection.verified(outcome, None))
+            let mut state = ssl.lock();
+            session_server::note_verified(&state);
+            Ok(state.connection.verified(outcome, None))
         }
         Request::Hello => server::hello(ssl),
         Request::Credentials => server::authenticate(ssl),

@@ -54,6 +54,7 @@ pub(crate) mod session;
 pub(crate) mod session_cache;
 pub(crate) mod session_der;
 pub(crate) mod session_print;
+pub(crate) mod session_server;
 pub(crate) mod session_use;
 pub(crate) mod signatures;
 pub(crate) mod ssl_bio;

@@ -16,7 +16,7 @@ use crate::abi::guard::exported;
 use crate::abi::handshake::{Answered, Outcome};
 use crate::abi::notify::{self, Event};
 use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want};
-use crate::abi::{client_ca, handshake, not_resumable, security, session_use, status};
+use crate::abi::{client_ca, handshake, not_resumable, security, session_server, status};
 use crate::core::client_hello::extension;
 use crate::core::connection::Step;
 use crate::core::credentials;
@@ -49,6 +49,7 @@ pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
         let mut state = ssl.lock();
         state.server_stage = ServerStage::ClientHelloDone;
         note_hello(&mut state);
+        session_server::note_hello(&mut state);
         drop(state);
         if let Err(failure) = status::note_request(ssl) {
             return refuse(ssl, failure);
@@ -62,12 +63,11 @@ pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
     }
     // A callback since the start may have changed what is asked about, or who is asked.
     security::settle(ssl);
-    let (sessions, tickets) = session_use::prepare(ssl);
-    let early_alpn = {
-        let state = ssl.lock();
-        let ticket = || state.connection.hello().is_some_and(|hello| hello.offers_ticket());
-        speaks_tls13(&state) || sessions.has_found() || (tickets.is_some() && ticket())
+    let sessions = match session_server::prepare(ssl) {
+        Ok(sessions) => sessions,
+        Err(failure) => return refuse(ssl, failure),
     };
+    let early_alpn = speaks_tls13(&ssl.lock()) || sessions.offered().is_some();
     if early_alpn && let Err(failure) = select_alpn(ssl) {
         return refuse(ssl, failure);
     }
@@ -79,12 +79,18 @@ pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
     let choice = Choice {
         settings: Arc::clone(&state.settings),
         alpn: state.alpn_selected.clone(),
-        sessions: Some(sessions),
-        ticketer: tickets.map(|tickets| -> Arc<dyn TicketProducer> { tickets }),
+        sessions: Some(sessions.clone()),
+        ticketer: sessions.has_tickets().then_some(sessions as Arc<dyn TicketProducer>),
         key_log: state.key_log.clone(),
     };
     let step = state.connection.choose(choice);
-    Ok(again(&mut state, step))
+    let step = again(&mut state, step);
+    let resumes = state.connection.resumes();
+    drop(state);
+    if resumes {
+        session_server::adopt(ssl);
+    }
+    Ok(step)
 }
 
 /// After a HelloRetryRequest the callbacks run for the second hello as for the first.
@@ -265,6 +271,7 @@ pub(crate) fn authenticate(ssl: &Arc<Ssl>) -> Answered {
     client_ca::settle(&mut state);
     let (settings, alpn) = (Arc::clone(&state.settings), state.alpn_selected.clone());
     let resumable = !state.sessions.not_resumable;
+    session_server::begin_full(&state);
     let step = state.connection.authenticate(settings, alpn, staple, resumable);
     Ok(again(&mut state, step))
 }

@@ -5,11 +5,13 @@
 //! session lives until the session is changed or freed, as in OpenSSL.
 
 use std::ffi::{CString, c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::abi::arguments::{Bytes, Handle, Out, Room, Text, give, int, uint};
 use crate::abi::cipher::CipherRef;
 use crate::abi::guard::exported;
+use crate::abi::objects::Ctx;
+use crate::abi::session_cache;
 use crate::core::ciphers;
 use crate::core::session::Session;
 use crate::core::sessions::Slot;
@@ -46,6 +48,8 @@ pub(crate) struct SessionState {
     pub(crate) slot: Option<Arc<Slot>>,
     pub(crate) peer: Option<Peer>,
     pub(crate) not_resumable: bool,
+    /// The context whose cache has it, which is to know when it expires.
+    pub(crate) owner: Weak<Ctx>,
 }
 
 impl Peer {
@@ -69,7 +73,15 @@ impl SslSession {
     /// The peer's own certificate is parsed from the fields when `peer` is not given.
     pub(crate) fn make(fields: Session, slot: Option<Arc<Slot>>, peer: Option<Peer>) -> Arc<Self> {
         let peer = peer.or_else(|| Peer::parse(fields.chain.first()?));
-        Self::with(SessionState { fields, slot, peer, not_resumable: false })
+        Self::with(SessionState { fields, slot, peer, ..SessionState::default() })
+    }
+
+    /// A session that goes on from this one: with its own fields, and a copy of the program's data.
+    /// Called with no lock held: callbacks of ex_data run.
+    pub(crate) fn succeed(&self, fields: Session, peer: Option<Peer>) -> Arc<Self> {
+        let session = Self::make(fields, None, peer);
+        session.ex_data.copy_from(&self.ex_data);
+        session
     }
 
     /// The peer's certificates as far as they are these, in DER.
@@ -116,6 +128,20 @@ fn change(session: Handle<SslSession>, change: impl FnOnce(&mut SessionState)) -
     session.get().map(|session| change(&mut session.lock())).is_some()
 }
 
+/// Changes the time of a session; the cache that has it is to know. False for NULL.
+fn change_time(session: Handle<SslSession>, change: impl FnOnce(&mut Session)) -> bool {
+    let Some(session) = session.hold() else { return false };
+    let owner = {
+        let mut state = session.lock();
+        change(&mut state.fields);
+        state.owner.upgrade()
+    };
+    if let Some(owner) = owner {
+        session_cache::note_time(&owner, &session);
+    }
+    true
+}
+
 /// Gives bytes of a session to C: NULL for none.
 fn show(bytes: &[u8]) -> *const c_uchar {
     if bytes.is_empty() { std::ptr::null() } else { bytes.as_ptr() }
@@ -128,8 +154,12 @@ exported! {
 
     fn SSL_SESSION_dup(session: Handle<SslSession>) -> Handle<SslSession> => Handle::NULL, {
         let Some(session) = session.get() else { return Handle::NULL };
-        let state = session.lock().clone();
-        give(SslSession::with(state))
+        let state = SessionState { owner: Weak::new(), ..session.lock().clone() };
+        let copy = SslSession::with(state);
+        if !copy.ex_data.copy_from(&session.ex_data) {
+            return Handle::NULL;
+        }
+        give(copy)
     }
 
     fn SSL_SESSION_free(session: Handle<SslSession>) -> () => (), {
@@ -174,7 +204,7 @@ exported! {
     }
 
     fn SSL_SESSION_set_time(session: Handle<SslSession>, time: c_long) -> c_long => 0, {
-        if change(session, |state| state.fields.time = time) { time } else { 0 }
+        if change_time(session, |fields| fields.time = time) { time } else { 0 }
     }
 
     fn SSL_SESSION_get_timeout(session: Handle<SslSession>) -> c_long => 0, {
@@ -182,7 +212,7 @@ exported! {
     }
 
     fn SSL_SESSION_set_timeout(session: Handle<SslSession>, seconds: c_long) -> c_long => 0, {
-        c_long::from(seconds >= 0 && change(session, |state| state.fields.timeout = seconds))
+        c_long::from(seconds >= 0 && change_time(session, |fields| fields.timeout = seconds))
     }
 
     fn SSL_SESSION_get_id(session: Handle<SslSession>, length: Out<c_uint>) -> *const c_uchar

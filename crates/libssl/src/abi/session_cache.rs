@@ -2,15 +2,17 @@
 //! `SSL_CTX_sess_set_get_cb(3)`, `SSL_CTX_add_session(3)`, `SSL_CTX_flush_sessions(3)`,
 //! `SSL_CTX_sess_number(3)`, `SSL_CTX_sess_set_cache_size(3)`.
 
-use std::collections::{HashMap, VecDeque};
 use std::ffi::{c_int, c_long, c_uchar, c_void};
 use std::sync::Arc;
 
 use crate::abi::arguments::{Bytes, Handle, Room, int};
+use crate::abi::context::HasSettings;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::session::SslSession;
 use crate::abi::ticket_keys::TicketKey;
+use crate::core::session::now;
+use crate::core::session_cache::{Cache, Key};
 use crate::core::tickets::{KEYS_LENGTH, TicketKeys};
 use crate::sys::error;
 use crate::sys::reasons;
@@ -24,15 +26,14 @@ pub(crate) type GetSessionCb =
     unsafe extern "C" fn(Handle<Ssl>, *const c_uchar, c_int, *mut c_int) -> Handle<SslSession>;
 
 /// `SSL_SESSION_CACHE_MAX_SIZE_DEFAULT`.
-const DEFAULT_SIZE: c_long = 1024 * 20;
+const DEFAULT_SIZE: usize = 1024 * 20;
+/// `SSL_SESS_CACHE_NO_AUTO_CLEAR` and `SSL_SESS_CACHE_UPDATE_TIME`.
+const CACHE_NO_AUTO_CLEAR: c_int = 0x80;
+const CACHE_UPDATE_TIME: c_int = 0x400;
 
 /// The sessions of a context, and what belongs to them.
 pub(crate) struct SessionCache {
-    sessions: HashMap<Vec<u8>, Arc<SslSession>>,
-    /// The ids, oldest first.
-    order: VecDeque<Vec<u8>>,
-    /// How many sessions to keep at most; 0 for no limit.
-    size: c_long,
+    cache: Cache<Arc<SslSession>>,
     pub(crate) counters: Counters,
     pub(crate) new: Option<NewSessionCb>,
     pub(crate) get: Option<GetSessionCb>,
@@ -60,9 +61,7 @@ pub(crate) struct Counters {
 impl Default for SessionCache {
     fn default() -> Self {
         Self {
-            sessions: HashMap::new(),
-            order: VecDeque::new(),
-            size: DEFAULT_SIZE,
+            cache: Cache::new(DEFAULT_SIZE),
             counters: Counters::default(),
             new: None,
             get: None,
@@ -74,79 +73,81 @@ impl Default for SessionCache {
 }
 
 impl SessionCache {
-    /// The session with that id.
-    pub(crate) fn find(&self, id: &[u8]) -> Option<Arc<SslSession>> {
-        self.sessions.get(id).cloned()
-    }
-
-    fn insert(&mut self, id: &[u8], session: &Arc<SslSession>) -> Inserted {
-        if let Some(known) = self.sessions.get(id) {
-            if Arc::ptr_eq(known, session) {
-                return Inserted { new: false, dropped: Vec::new() };
-            }
-        } else {
-            self.order.push_back(id.to_vec());
-        }
-        let mut dropped = Vec::from_iter(self.sessions.insert(id.to_vec(), Arc::clone(session)));
-        while self.size > 0 && self.sessions.len() as c_long > self.size {
-            let Some(oldest) = self.order.pop_front() else { break };
-            dropped.extend(self.sessions.remove(&oldest));
-            self.counters.full += 1;
-        }
-        Inserted { new: true, dropped }
-    }
-
-    fn take(&mut self, id: &[u8]) -> Option<Arc<SslSession>> {
-        self.order.retain(|known| known != id);
-        self.sessions.remove(id)
-    }
-
-    fn take_if(&mut self, over: impl Fn(&SslSession) -> bool) -> Vec<Arc<SslSession>> {
-        let gone: Vec<_> =
-            self.sessions.iter().filter(|(_, s)| over(s)).map(|(id, _)| id.clone()).collect();
-        self.order.retain(|id| !gone.contains(id));
-        gone.iter().filter_map(|id| self.sessions.remove(id)).collect()
+    /// The session of that version with that id.
+    pub(crate) fn find(&self, version: c_int, id: &[u8]) -> Option<Arc<SslSession>> {
+        self.cache.get(&Key::new(version, id)?).cloned()
     }
 
     /// Takes all sessions; the context is on its way out.
     pub(crate) fn take_all(&mut self) -> Vec<Arc<SslSession>> {
-        self.order.clear();
-        std::mem::take(&mut self.sessions).into_values().collect()
+        self.cache.take_all()
     }
 }
 
-/// What came of putting a session into a cache.
-struct Inserted {
-    new: bool,
-    /// What it had to make room, to be told and freed without a lock.
-    dropped: Vec<Arc<SslSession>>,
+/// The place of a session in a cache, and its last second.
+fn place(session: &SslSession) -> Option<(Key, Option<i64>)> {
+    let state = session.lock();
+    let key = Key::new(state.fields.version, &state.fields.id)?;
+    Some((key, state.fields.last_second()))
 }
 
 /// Puts a session into the cache. False when it was there.
-pub(crate) fn add(ctx: &Ctx, session: &Arc<SslSession>) -> bool {
-    let id = session.lock().fields.id.clone();
+pub(crate) fn add(ctx: &Arc<Ctx>, session: &Arc<SslSession>) -> bool {
+    if ctx.settings().session_cache_mode & CACHE_UPDATE_TIME != 0 {
+        session.lock().fields.time = now();
+    }
+    let Some((key, last)) = place(session) else { return false };
     let (inserted, remove) = {
         let mut state = ctx.lock();
-        (state.sessions.insert(&id, session), state.sessions.remove)
+        let inserted = state.sessions.cache.insert(key, Arc::clone(session), last);
+        state.sessions.counters.full += inserted.evicted.len() as c_long;
+        (inserted, state.sessions.remove)
     };
-    tell_removed(ctx, remove, inserted.dropped);
-    inserted.new
+    session.lock().owner = Arc::downgrade(ctx);
+    let new = !inserted.replaced.as_ref().is_some_and(|before| Arc::ptr_eq(before, session));
+    tell_removed(ctx, remove, inserted.evicted);
+    new
 }
 
 /// Takes a session out of the cache, so that it is not resumed. False when it was not there.
 pub(crate) fn remove(ctx: &Ctx, session: &Arc<SslSession>) -> bool {
-    let id = session.lock().fields.id.clone();
-    if id.is_empty() {
+    let Some((key, _)) = place(session).filter(|_| !session.lock().fields.id.is_empty()) else {
         return false;
-    }
+    };
     let (taken, remove) = {
         let mut state = ctx.lock();
-        (state.sessions.take(&id), state.sessions.remove)
+        (state.sessions.cache.remove(&key), state.sessions.remove)
     };
-    session.lock().not_resumable = true;
-    let found = taken.is_some();
-    tell_removed(ctx, remove, vec![taken.unwrap_or_else(|| Arc::clone(session))]);
-    found
+    tell_removed(ctx, remove, vec![Arc::clone(session)]);
+    taken.is_some()
+}
+
+/// Notes that a session's time was changed, if the cache has it.
+pub(crate) fn note_time(ctx: &Ctx, session: &Arc<SslSession>) {
+    let Some((key, last)) = place(session) else { return };
+    let mut state = ctx.lock();
+    if state.sessions.cache.get(&key).is_some_and(|known| Arc::ptr_eq(known, session)) {
+        state.sessions.cache.set_last(&key, last);
+    }
+}
+
+/// Takes the sessions out of the cache whose time is over at `at`, in seconds since 1970; all for 0.
+pub(crate) fn flush(ctx: &Ctx, at: i64) {
+    let (gone, callback) = {
+        let mut state = ctx.lock();
+        let cache = &mut state.sessions.cache;
+        (if at == 0 { cache.take_all() } else { cache.take_expired(at) }, state.sessions.remove)
+    };
+    tell_removed(ctx, callback, gone);
+}
+
+/// Takes expired sessions out of the cache at every 255th handshake, as OpenSSL does, unless the
+/// program does so itself. `completed` is how many there were on this side.
+pub(crate) fn clear_at_times(ctx: &Ctx, side: c_int, completed: c_long) {
+    let mode = ctx.settings().session_cache_mode;
+    if mode & CACHE_NO_AUTO_CLEAR == 0 && mode & side != 0 && completed & 0xFF == 0xFF {
+        flush(ctx, now());
+    }
 }
 
 /// Calls the program's callback for sessions that have left the cache. No lock is held.
@@ -199,20 +200,18 @@ counters! {
 
 /// `SSL_CTRL_SESS_NUMBER`.
 pub(crate) fn number(ctx: &Ctx, _: c_long, _: *mut c_void) -> c_long {
-    ctx.lock().sessions.sessions.len() as c_long
+    ctx.lock().sessions.cache.len() as c_long
 }
 
 /// `SSL_CTRL_GET_SESS_CACHE_SIZE`.
 pub(crate) fn size(ctx: &Ctx, _: c_long, _: *mut c_void) -> c_long {
-    ctx.lock().sessions.size
+    ctx.lock().sessions.cache.size as c_long
 }
 
 /// `SSL_CTRL_SET_SESS_CACHE_SIZE`: returns what was set before. Negative sizes change nothing.
 pub(crate) fn set_size(ctx: &Ctx, size: c_long, _: *mut c_void) -> c_long {
-    if size < 0 {
-        return 0;
-    }
-    std::mem::replace(&mut ctx.lock().sessions.size, size)
+    let Ok(size) = usize::try_from(size) else { return 0 };
+    std::mem::replace(&mut ctx.lock().sessions.cache.size, size) as c_long
 }
 
 /// `SSL_CTRL_GET_TLSEXT_TICKET_KEYS`: for NULL, how many bytes they are.
@@ -288,17 +287,9 @@ exported! {
         int(remove(&ctx, &session))
     }
 
-    /// Removes the sessions whose time is over at `at`, in seconds since 1970; all for 0.
     fn SSL_CTX_flush_sessions(ctx: Handle<Ctx>, at: c_long) -> () => (), {
-        let Some(ctx) = ctx.hold() else { return };
-        let over = |session: &SslSession| {
-            let state = session.lock();
-            at == 0 || at > state.fields.time.saturating_add(state.fields.timeout)
-        };
-        let (gone, callback) = {
-            let mut state = ctx.lock();
-            (state.sessions.take_if(over), state.sessions.remove)
-        };
-        tell_removed(&ctx, callback, gone);
+        if let Some(ctx) = ctx.hold() {
+            flush(&ctx, at);
+        }
     }
 }

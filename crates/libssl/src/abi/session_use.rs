@@ -9,23 +9,23 @@ use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::sync::Arc;
 
 use crate::abi::arguments::{Bytes, Handle, give, int};
+use crate::abi::context::HasSettings;
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl, SslState};
 use crate::abi::session::{Peer, SslSession};
 use crate::abi::session_cache::{self, Counters};
-use crate::abi::ticket_keys;
-use crate::core::client_hello::{ClientHello, extension};
+use crate::abi::session_server::{self, ServerHandshake};
 use crate::core::session::{FLAG_EXTENDED_MASTER_SECRET, Session};
-use crate::core::sessions::{ClientSession, ServerSessions};
+use crate::core::sessions::ClientSession;
 use crate::core::settings::{OP_NO_TICKET, Settings, TLS1_2, TLS1_3, VERIFY_PEER};
-use crate::core::tickets::{Keys, Tickets};
 
 /// `SSL_SESS_CACHE_*`.
 const CACHE_CLIENT: c_int = 1;
-const CACHE_SERVER: c_int = 2;
-const CACHE_NO_LOOKUP: c_int = 0x100;
+pub(crate) const CACHE_SERVER: c_int = 2;
 const CACHE_NO_STORE: c_int = 0x200;
+/// How long a session lasts when 0 is set, in seconds: OpenSSL's default of its TLS methods.
+const DEFAULT_TIMEOUT: i64 = 7200;
 
 /// What a connection has of sessions.
 #[derive(Default)]
@@ -36,14 +36,11 @@ pub(crate) struct ConnectionSessions {
     pub(crate) not_resumable: bool,
     /// Whether a client has offered a session.
     offered: bool,
-    /// The session of its cache that a server lets the engine resume.
-    found: Option<Arc<SslSession>>,
-    store: Option<Arc<ServerSessions>>,
-    tickets: Option<Arc<Tickets>>,
+    pub(crate) server: ServerHandshake,
 }
 
 /// Counts something in the context that the connection was made from.
-fn count(ctx: &Ctx, change: impl FnOnce(&mut Counters)) {
+pub(crate) fn count(ctx: &Ctx, change: impl FnOnce(&mut Counters)) {
     change(&mut ctx.lock().sessions.counters);
 }
 
@@ -84,120 +81,6 @@ pub(crate) fn begin(ssl: &Ssl) {
     }
 }
 
-/// Looks for the session that a client offers, inside and outside, and makes what the engine gets.
-/// Called with no lock held.
-pub(crate) fn prepare(ssl: &Arc<Ssl>) -> (Arc<ServerSessions>, Option<Arc<Tickets>>) {
-    let (hello, settings, ctx) = {
-        let state = ssl.lock();
-        let hello = state.connection.hello().cloned().unwrap_or_default();
-        (hello, Arc::clone(&state.settings), Arc::clone(&state.session_ctx))
-    };
-    let tls13 = hello.offers_tls13() && settings.speaks(TLS1_3);
-    let tickets = match settings.has_option(OP_NO_TICKET) {
-        true => None,
-        false => ticket_keys(ssl, &ctx, &hello, tls13, settings.tickets).map(|keys| {
-            let id_context = Arc::clone(&settings.session_id_context);
-            let name = hello.server_name().map(<[u8]>::to_vec);
-            Arc::new(Tickets::new(keys, id_context, settings.session_timeout, name))
-        }),
-    };
-    let found = offered_id(&hello, tls13, tickets.is_some())
-        .and_then(|id| Some((find(ssl, &ctx, &settings, &id)?, id)));
-    let value = found.as_ref().and_then(|(session, id)| {
-        let session = session.lock().fields.clone();
-        Some((id.clone(), session.under(hello.server_name()).to_server()?))
-    });
-    let takes_ticket = tickets.is_some() && hello.extension(extension::SESSION_TICKET).is_some();
-    let gives_ids = settings.session_cache_mode & CACHE_SERVER != 0 && !takes_ticket;
-    let store = Arc::new(ServerSessions::new(value, gives_ids));
-    let mut state = ssl.lock();
-    let old = std::mem::replace(
-        &mut state.sessions,
-        ConnectionSessions {
-            found: found.map(|(session, _)| session),
-            store: Some(Arc::clone(&store)),
-            tickets: tickets.clone(),
-            ..ConnectionSessions::default()
-        },
-    );
-    drop(state);
-    drop(old);
-    (store, tickets)
-}
-
-/// The keys of tickets: the context's, or the program's by its callback.
-fn ticket_keys(
-    ssl: &Arc<Ssl>,
-    ctx: &Ctx,
-    hello: &ClientHello,
-    tls13: bool,
-    count: usize,
-) -> Option<Keys> {
-    let (callback, own) = {
-        let state = ctx.lock();
-        (state.sessions.ticket_key, state.sessions.ticket_keys.clone())
-    };
-    let Some(callback) = callback else { return own.map(Keys::Own) };
-    let extension = hello.extension(extension::SESSION_TICKET);
-    let (offered, count) = match tls13 {
-        true => (hello.first_psk(), count),
-        false => (extension.filter(|ticket| !ticket.is_empty()), extension.map_or(0, |_| 1)),
-    };
-    Some(Keys::External(ticket_keys::prepare(ssl, callback, offered, count)))
-}
-
-/// The id by which a client offers a session that a server has to know, if it does.
-fn offered_id(hello: &ClientHello, tls13: bool, tickets: bool) -> Option<Vec<u8>> {
-    if tls13 {
-        return hello.first_psk().filter(|_| !tickets).map(<[u8]>::to_vec);
-    }
-    let ticket = hello.extension(extension::SESSION_TICKET).is_some_and(|t| !t.is_empty());
-    (!ticket && !hello.session_id.is_empty()).then(|| hello.session_id.clone())
-}
-
-fn find(ssl: &Arc<Ssl>, ctx: &Arc<Ctx>, settings: &Settings, id: &[u8]) -> Option<Arc<SslSession>> {
-    let mode = settings.session_cache_mode;
-    let mut session = None;
-    if mode & CACHE_NO_LOOKUP == 0 {
-        let mut state = ctx.lock();
-        session = state.sessions.find(id);
-        state.sessions.counters.misses += i64::from(session.is_none());
-    }
-    let session = match session {
-        Some(session) => session,
-        None => ask_outside(ssl, ctx, mode, id)?,
-    };
-    let (fits, expired) = {
-        let state = session.lock();
-        let same = state.fields.id_context == *settings.session_id_context;
-        (same && !state.not_resumable, state.fields.has_expired())
-    };
-    if expired {
-        count(ctx, |counters| counters.timeouts += 1);
-        session_cache::remove(ctx, &session);
-    }
-    // Without an id context the session may be of a program that trusts other clients.
-    let separate =
-        settings.verify_mode & VERIFY_PEER == 0 || !settings.session_id_context.is_empty();
-    (fits && !expired && separate).then_some(session)
-}
-
-/// Asks the program's cache.
-fn ask_outside(ssl: &Arc<Ssl>, ctx: &Ctx, mode: c_int, id: &[u8]) -> Option<Arc<SslSession>> {
-    let callback = ctx.lock().sessions.get?;
-    let length = c_int::try_from(id.len()).ok()?;
-    let mut copy: c_int = 1;
-    // SAFETY: the program has set this function for this purpose; the id lives for the call.
-    let session = unsafe { callback(Handle::borrowed(ssl), id.as_ptr(), length, &mut copy) };
-    // With `copy` the program keeps its reference, otherwise it gives it away.
-    let session = if copy != 0 { session.hold()? } else { session.take()? };
-    count(ctx, |counters| counters.callback_hits += 1);
-    if mode & CACHE_NO_STORE == 0 {
-        session_cache::add(ctx, &session);
-    }
-    Some(session)
-}
-
 /// Notes the end of a handshake: the session of the connection, and new ones. Called once, with
 /// no lock held.
 pub(crate) fn finished(ssl: &Arc<Ssl>) {
@@ -206,58 +89,10 @@ pub(crate) fn finished(ssl: &Arc<Ssl>) {
         let tls13 = state.connection.version() == Some(TLS1_3);
         (state.side == Some(Side::Server), state.connection.is_resumed(), tls13)
     };
-    if server { finished_server(ssl, resumed, tls13) } else { finished_client(ssl, resumed, tls13) }
-}
-
-fn finished_server(ssl: &Arc<Ssl>, resumed: bool, tls13: bool) {
-    let (found, store, tickets, session_ctx, ctx) = {
-        let mut state = ssl.lock();
-        let own = &mut state.sessions;
-        let taken = (own.found.take(), own.store.clone(), own.tickets.clone());
-        (taken.0, taken.1, taken.2, Arc::clone(&state.session_ctx), Arc::clone(&state.ctx))
-    };
-    count(&ctx, |counters| counters.accept_good += 1);
-    let passed = tickets.map(|tickets| tickets.take_passed()).unwrap_or_default();
-    if resumed {
-        count(&session_ctx, |counters| counters.hits += 1);
-        // As in OpenSSL, what a resumption asks for is not looked at.
-        ssl.lock().status.asked = None;
-        // It has the id that the client has made up for its ticket (RFC 5077, 3.4).
-        let id = if tls13 { Vec::new() } else { session_id(&ssl.lock()) };
-        let opened = passed.opened.and_then(|value| Session::of_server(&id, &value));
-        let session = found.or_else(|| Some(made(ssl, opened?)));
-        if let Some(session) = session {
-            set_current(ssl, session);
-        }
+    if server {
+        session_server::finished(ssl, resumed, tls13);
     } else {
-        let facts = facts(&ssl.lock());
-        set_current(ssl, made(ssl, facts));
-    }
-    let not_resumable = ssl.lock().sessions.not_resumable;
-    let mut values = store.map(|store| store.take_made()).unwrap_or_default();
-    if tls13 {
-        let id = |ticket: &[u8]| crate::core::session::id_of_ticket(ticket);
-        values.extend(passed.sealed.iter().map(|(ticket, value)| (id(ticket), value.clone())));
-    } else if let Some((_, value)) = passed.sealed.last().filter(|_| !resumed) {
-        // The client has it in a ticket: it has no id, and belongs in no cache.
-        if let Some(session) = Session::of_server(&[], value) {
-            set_current(ssl, made(ssl, session));
-        }
-    }
-    // Without anyone to tell, the last is all that can be asked for.
-    let last = values.len().saturating_sub(1);
-    let told = {
-        let stateful = ssl.lock().settings.has_option(OP_NO_TICKET);
-        let state = session_ctx.lock();
-        state.sessions.new.is_some() || state.sessions.remove.is_some() || stateful
-    };
-    for (id, value) in values.into_iter().skip(if tls13 && !told { last } else { 0 }) {
-        if let Some(session) = Session::of_server(&id, &value) {
-            let session = made(ssl, session);
-            session.lock().not_resumable = not_resumable;
-            set_current(ssl, Arc::clone(&session));
-            publish(ssl, &session, CACHE_SERVER);
-        }
+        finished_client(ssl, resumed, tls13);
     }
 }
 
@@ -267,12 +102,19 @@ fn finished_client(ssl: &Arc<Ssl>, resumed: bool, tls13: bool) {
         let own = &state.sessions;
         (own.current.clone(), own.offered, Arc::clone(&state.session_ctx))
     };
+    let mut completed = 0;
     count(&session_ctx, |counters| {
         counters.connect_good += 1;
         counters.hits += i64::from(resumed);
         counters.misses += i64::from(offered && !resumed);
+        completed = counters.connect_good;
     });
-    let caches = ssl.lock().settings.session_cache_mode & CACHE_CLIENT != 0;
+    if let Some(current) = current.as_ref().filter(|_| resumed) {
+        // The server is trusted as in the handshake that the session comes from.
+        let result = current.lock().fields.verify_result;
+        ssl.lock().verify_result = result;
+    }
+    let caches = session_ctx.settings().session_cache_mode & CACHE_CLIENT != 0;
     if tls13
         && caches
         && let Some(current) = current.filter(|_| resumed)
@@ -286,6 +128,7 @@ fn finished_client(ssl: &Arc<Ssl>, resumed: bool, tls13: bool) {
     }
     let received = received(&ssl.lock());
     take(ssl, received, resumed && !tls13);
+    session_cache::clear_at_times(&session_ctx, CACHE_CLIENT, completed);
 }
 
 /// Takes the sessions that a client has received, now or after its handshake. Called with no
@@ -341,7 +184,7 @@ pub(crate) fn extends_master_secret(ssl: &Ssl, _: c_long, _: *mut c_void) -> c_l
 }
 
 /// What a connection says of its session, without what it takes to resume it.
-fn facts(state: &SslState) -> Session {
+pub(crate) fn facts(state: &SslState) -> Session {
     let traffic = state.connection.traffic();
     let alpn = traffic.and_then(|traffic| traffic.outputs.alpn_protocol());
     Session {
@@ -360,11 +203,24 @@ fn facts(state: &SslState) -> Session {
 /// Adds what the connection's settings say to a new session. Gives the peer's certificate.
 fn complete(session: &mut Session, state: &SslState) -> Option<Peer> {
     session.id_context = state.settings.session_id_context.to_vec();
-    session.timeout = state.settings.session_timeout.into();
+    session.timeout = timeout(&state.session_ctx.settings());
     session.verify_result = state.verify_result;
     session.group = state.connection.group().map_or(0, Into::into);
+    peer_of(state)
+}
+
+/// The certificates of a connection's peer.
+pub(crate) fn peer_of(state: &SslState) -> Option<Peer> {
     let certificate = state.peer.clone()?;
     Some(Peer { certificate, chain: state.peer_chain.clone() })
+}
+
+/// How long new sessions of a context last, in seconds.
+pub(crate) fn timeout(settings: &Settings) -> i64 {
+    match settings.session_timeout {
+        0 => DEFAULT_TIMEOUT,
+        seconds => seconds.max(0),
+    }
 }
 
 fn made(ssl: &Ssl, mut session: Session) -> Arc<SslSession> {
@@ -373,13 +229,13 @@ fn made(ssl: &Ssl, mut session: Session) -> Arc<SslSession> {
 }
 
 /// The session before is dropped without a lock.
-fn set_current(ssl: &Ssl, session: Arc<SslSession>) {
+pub(crate) fn set_current(ssl: &Ssl, session: Arc<SslSession>) {
     let old = ssl.lock().sessions.current.replace(session);
     drop(old);
 }
 
 /// Puts a new session into the caches, inside and outside.
-fn publish(ssl: &Arc<Ssl>, session: &Arc<SslSession>, side: c_int) {
+pub(crate) fn publish(ssl: &Arc<Ssl>, session: &Arc<SslSession>, side: c_int) {
     let (settings, ctx) = {
         let state = ssl.lock();
         (Arc::clone(&state.settings), Arc::clone(&state.session_ctx))
@@ -391,7 +247,8 @@ fn publish(ssl: &Arc<Ssl>, session: &Arc<SslSession>, side: c_int) {
     let server = side == CACHE_SERVER;
     let mixed =
         server && settings.session_id_context.is_empty() && settings.verify_mode & VERIFY_PEER != 0;
-    if settings.session_cache_mode & side == 0 || mixed || !session.is_resumable() {
+    let mode = ctx.settings().session_cache_mode;
+    if mode & side == 0 || mixed || !session.is_resumable() {
         return;
     }
     // A server need not keep what its tickets hold.
@@ -399,7 +256,7 @@ fn publish(ssl: &Arc<Ssl>, session: &Arc<SslSession>, side: c_int) {
         && session.lock().fields.version == TLS1_3
         && remove.is_none()
         && !settings.has_option(OP_NO_TICKET);
-    if settings.session_cache_mode & CACHE_NO_STORE == 0 && !stateless {
+    if mode & CACHE_NO_STORE == 0 && !stateless {
         session_cache::add(&ctx, session);
     }
     let Some(callback) = new else { return };
@@ -414,15 +271,17 @@ fn publish(ssl: &Arc<Ssl>, session: &Arc<SslSession>, side: c_int) {
 /// Takes the session of a connection that ends without a goodbye out of the cache: it is not to
 /// be resumed (RFC 5246, 7.2.1).
 pub(crate) fn discard_bad(state: &mut SslState) {
-    let Some(session) = state.sessions.current.take() else { return };
-    if state.finished && state.shutdown == 0 && state.connection.is_complete() {
+    let bad = bad_session(state);
+    drop(state.sessions.current.take());
+    if let Some(session) = bad {
         session_cache::remove(&state.session_ctx, &session);
     }
 }
 
-/// The session id in the client's hello.
-fn session_id(state: &SslState) -> Vec<u8> {
-    state.connection.offered().map(|hello| hello.session_id.clone()).unwrap_or_default()
+/// The session that leaves the cache when this connection ends now.
+fn bad_session(state: &SslState) -> Option<Arc<SslSession>> {
+    let bad = state.finished && state.shutdown == 0 && state.connection.is_complete();
+    state.sessions.current.clone().filter(|_| bad)
 }
 
 exported! {
@@ -440,6 +299,13 @@ exported! {
     fn SSL_set_session(ssl: Handle<Ssl>, session: Handle<SslSession>) -> c_int => 0, {
         let Some(ssl) = ssl.get() else { return 0 };
         let session = session.hold();
+        let (bad, ctx) = {
+            let state = ssl.lock();
+            (bad_session(&state), Arc::clone(&state.session_ctx))
+        };
+        if let Some(bad) = bad {
+            session_cache::remove(&ctx, &bad);
+        }
         let result = session.as_ref().map(|session| session.lock().fields.verify_result);
         let old = {
             let mut state = ssl.lock();
@@ -468,6 +334,11 @@ exported! {
     fn SSL_has_matching_session_id(ssl: Handle<Ssl>, id: Bytes, length: c_uint) -> c_int => 0, {
         let (Some(ssl), Some(id)) = (ssl.get(), id.get(length)) else { return 0 };
         let state = ssl.lock();
-        int(state.session_ctx.lock().sessions.find(id).is_some())
+        let cache = state.session_ctx.lock();
+        let versions = match state.connection.version() {
+            Some(version) => [version; 2],
+            None => [TLS1_2, TLS1_3],
+        };
+        int(versions.iter().any(|version| cache.sessions.find(*version, id).is_some()))
     }
 }

@@ -11,7 +11,7 @@ use crate::abi::arguments::Handle;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::core::secret::Secret;
-use crate::core::tickets::{External, Sealer};
+use crate::core::tickets::Sealer;
 use crate::sys::libcrypto as ffi;
 use crate::sys::ticket_cipher::{MacKind, NAME_LENGTH, TicketCipher, VECTOR_LENGTH};
 
@@ -42,16 +42,9 @@ pub(crate) fn set(ctx: &Ctx, callback: Option<TicketKeyCb>, kind: MacKind) -> c_
     1
 }
 
-/// Runs the callback for what a handshake needs. Called with no lock held.
-pub(crate) fn prepare(
-    ssl: &Arc<Ssl>,
-    key: TicketKey,
-    offered: Option<&[u8]>,
-    count: usize,
-) -> External {
-    let opened = offered.and_then(|ticket| Some((ticket.to_vec(), open(ssl, key, ticket)?)));
-    let sealers = (0..count.min(MOST)).map_while(|_| sealer(ssl, key)).collect();
-    External::new(opened, sealers)
+/// Runs the callback for as many tickets as a handshake makes. Called with no lock held.
+pub(crate) fn sealers(ssl: &Arc<Ssl>, key: TicketKey, count: usize) -> Vec<Sealer> {
+    (0..count.min(MOST)).map_while(|_| sealer(ssl, key)).collect()
 }
 
 fn call(
@@ -76,7 +69,8 @@ fn sealer(ssl: &Arc<Ssl>, key: TicketKey) -> Option<Sealer> {
     ready.then_some(Sealer { name, vector, cipher })
 }
 
-fn open(ssl: &Arc<Ssl>, key: TicketKey, ticket: &[u8]) -> Option<Secret> {
+/// Opens a ticket by the callback. Called with no lock held.
+pub(crate) fn open(ssl: &Arc<Ssl>, key: TicketKey, ticket: &[u8]) -> Option<Secret> {
     let (mut name, rest) = ticket.split_first_chunk::<NAME_LENGTH>().map(|(n, r)| (*n, r))?;
     let mut vector = *rest.first_chunk::<VECTOR_LENGTH>()?;
     let cipher = TicketCipher::new(key.kind)?;

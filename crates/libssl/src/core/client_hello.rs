@@ -154,10 +154,16 @@ impl ClientHello {
             .is_some_and(|versions| versions.chunks(2).any(|version| version == [3, 4]))
     }
 
-    /// The first identity of `pre_shared_key` (RFC 8446, 4.2.11).
-    pub(crate) fn first_psk(&self) -> Option<&[u8]> {
-        let identities = Reader(self.extension(extension::PRE_SHARED_KEY)?).vector16()?;
-        Reader(identities).vector16()
+    /// The identities of `pre_shared_key` (RFC 8446, 4.2.11), up to one that is malformed.
+    pub(crate) fn psks(&self) -> impl Iterator<Item = &[u8]> {
+        let contents = self.extension(extension::PRE_SHARED_KEY).unwrap_or_default();
+        let mut identities = Reader(Reader(contents).vector16().unwrap_or_default());
+        std::iter::from_fn(move || {
+            let identity = identities.vector16()?;
+            // The obfuscated age of the ticket.
+            identities.take(4)?;
+            Some(identity)
+        })
     }
 
     /// What a server agrees to, as the client offers it. The signal among the suites counts in TLS

@@ -1,6 +1,7 @@
 //! Certificates and keys of this side, as rustls takes them, and who chooses among them.
 
 use std::hash::Hasher;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::{ClientCredentialResolver, CredentialRequest};
@@ -242,6 +243,8 @@ pub(crate) struct RefuseToSign {
     pub(crate) credentials: Arc<[Arc<Credential>]>,
     /// The schemes to sign with.
     pub(crate) schemes: Vec<SignatureScheme>,
+    /// Set when a signature is asked for.
+    pub(crate) asked: Arc<AtomicBool>,
 }
 
 impl ServerCredentialResolver for RefuseToSign {
@@ -250,20 +253,25 @@ impl ServerCredentialResolver for RefuseToSign {
         let mut selected = choose(&self.credentials, &schemes)
             .and_then(|credential| credential.select(&schemes, None))
             .ok_or(Error::NoSuitableCertificate)?;
-        selected.signer = Box::new(NoSignature(selected.signer.scheme()));
+        let (scheme, asked) = (selected.signer.scheme(), Arc::clone(&self.asked));
+        selected.signer = Box::new(NoSignature { scheme, asked });
         Ok(selected)
     }
 }
 
 #[derive(Debug)]
-struct NoSignature(SignatureScheme);
+struct NoSignature {
+    scheme: SignatureScheme,
+    asked: Arc<AtomicBool>,
+}
 
 impl Signer for NoSignature {
     fn sign(self: Box<Self>, _: &[u8]) -> Result<Vec<u8>, Error> {
+        self.asked.store(true, Ordering::Relaxed);
         Err(Error::NoSuitableCertificate)
     }
 
     fn scheme(&self) -> SignatureScheme {
-        self.0
+        self.scheme
     }
 }

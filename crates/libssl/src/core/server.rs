@@ -9,6 +9,7 @@
 //! as for the first. So it stops at that one too, and then processes both with what was chosen last.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::crypto::TicketProducer;
 use rustls::crypto::VerifiedIdentity;
@@ -51,6 +52,10 @@ pub(crate) struct Server {
     pub(crate) random: Option<[u8; 32]>,
     /// Whether it is a full handshake of TLS 1.2.
     full_tls12: bool,
+    /// Whether the session that the client offers is being resumed.
+    pub(crate) resumes: bool,
+    /// Whether a session was offered and the engine has passed it over.
+    pub(crate) declined: bool,
 }
 
 enum State {
@@ -104,6 +109,8 @@ impl Server {
             sent: Vec::new(),
             random: None,
             full_tls12: false,
+            resumes: false,
+            declined: false,
         }
     }
 
@@ -269,17 +276,26 @@ impl Server {
             self.state = State::Credentials(accepted);
             return Ok(Progress::Credentials);
         }
+        let asked = Arc::new(AtomicBool::new(false));
         let resolver = RefuseToSign {
             credentials: Arc::clone(&settings.credentials),
             schemes: credentials::schemes_for_client(&settings, &self.hello, tls13),
+            asked: Arc::clone(&asked),
         };
         // A client that resumes has used up one ticket, and gets one.
         let tickets = settings.tickets.min(1);
         let config = self.config(Arc::new(resolver), tickets)?;
         let (next, answer) = self.answer(accepted, config).map_err(|f| plainly(f, output))?;
         match next {
-            Ok(next) => self.answered(next, answer, input, output),
-            Err(_) => self.again(),
+            Ok(next) => {
+                self.resumes = !is_hello_retry_request(&answer);
+                self.answered(next, answer, input, output)
+            }
+            // Without a signature the offer itself may be wrong, and is to be refused again.
+            Err(_) => {
+                self.declined = asked.load(Ordering::Relaxed);
+                self.again()
+            }
         }
     }
 
@@ -452,7 +468,9 @@ impl Server {
             choice.alpn.iter().map(|alpn| ApplicationProtocol::from(alpn.clone())).collect();
         config.session_storage =
             choice.sessions.clone().unwrap_or_else(|| Arc::new(NoServerSessionStorage {}));
-        config.ticketer = choice.ticketer.clone().filter(|_| !settings.has_option(OP_NO_TICKET));
+        // In TLS 1.3 tickets may be ids of sessions, which the option does not concern.
+        let takes = self.tls13(settings) || !settings.has_option(OP_NO_TICKET);
+        config.ticketer = choice.ticketer.clone().filter(|_| takes);
         config.send_tls13_tickets = Tls13Tickets { default: tickets, max: tickets };
         if let Some(key_log) = &choice.key_log {
             config.key_log = key_log.clone();

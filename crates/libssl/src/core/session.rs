@@ -5,6 +5,7 @@
 //! client's session of TLS 1.3 cannot be turned back: see [`super::sessions`].
 
 pub(crate) mod der;
+pub(crate) mod ticket;
 
 use std::ffi::{CString, c_int};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -49,6 +50,17 @@ pub(crate) struct Session {
     pub(crate) alpn: Vec<u8>,
     pub(crate) ticket_data: Vec<u8>,
     /// The number of the group of the key exchange, or 0.
+    pub(crate) group: u16,
+}
+
+/// The fields of a server's session that rustls's values do not have. A resumption passes them on,
+/// so that it trusts its client no more than the handshake did that the session comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) id_context: Vec<u8>,
+    pub(crate) timeout: i64,
+    pub(crate) verify_result: i64,
+    pub(crate) ticket_data: Vec<u8>,
     pub(crate) group: u16,
 }
 
@@ -100,9 +112,36 @@ impl Session {
         FRAMING + parts + self.secret.len() + name + chain
     }
 
+    /// The last second in which it can be resumed, since 1970. None when it never expires, because
+    /// its time is beyond what can be counted.
+    pub(crate) fn last_second(&self) -> Option<i64> {
+        self.time.checked_add(self.timeout.max(0))
+    }
+
     /// Whether its time is over.
     pub(crate) fn has_expired(&self) -> bool {
-        self.timeout < now().saturating_sub(self.time)
+        self.last_second().is_some_and(|last| now() > last)
+    }
+
+    /// The fields that sessions made from it by a resumption have as well.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            id_context: self.id_context.clone(),
+            timeout: self.timeout,
+            verify_result: self.verify_result,
+            ticket_data: self.ticket_data.clone(),
+            group: self.group,
+        }
+    }
+
+    /// Sets the fields that rustls's values do not have.
+    pub(crate) fn set_origin(&mut self, origin: &Origin) {
+        let Origin { id_context, timeout, verify_result, ticket_data, group } = origin;
+        self.id_context.clone_from(id_context);
+        self.timeout = *timeout;
+        self.verify_result = *verify_result;
+        self.ticket_data.clone_from(ticket_data);
+        self.group = *group;
     }
 
     /// Reads a client's session of TLS 1.2.

@@ -1,8 +1,8 @@
-//! The stores that rustls asks for sessions, one for each connection.
+//! The store that rustls asks for a client's sessions, one for each connection. A server's is in
+//! [`super::server_sessions`].
 //!
-//! Each store offers what was found for its connection before the handshake and collects what the
-//! handshake makes; so the program's callbacks, which look for sessions and are told of new ones,
-//! run outside.
+//! A store offers the session that was set before the handshake and collects those that the server
+//! sends. The program's callbacks for new sessions run outside the engine.
 //!
 //! A client's session of TLS 1.3 is a value that rustls gives out once and does not copy. It is
 //! used up by the handshake that offers it, as RFC 8446, C.4 advises.
@@ -12,9 +12,6 @@ use std::sync::{Arc, Mutex};
 
 use rustls::client::{ClientSessionKey, ClientSessionStore, Tls12Session, Tls13Session};
 use rustls::crypto::kx::NamedGroup;
-use rustls::server::{ServerSessionKey, StoresServerSessions};
-
-use super::secret::Secret;
 
 /// A session that a client can offer.
 #[derive(Debug)]
@@ -113,53 +110,4 @@ pub(crate) fn remember(id: &[u8], slot: &Arc<Slot>) {
 pub(crate) fn remembered(id: &[u8]) -> Option<Arc<Slot>> {
     let written = WRITTEN.lock().ok()?;
     written.iter().find(|(known, _)| known == id).map(|(_, slot)| Arc::clone(slot))
-}
-
-/// What one connection of a server resumes and what it has made: sessions as rustls encodes them.
-#[derive(Debug, Default)]
-pub(crate) struct ServerSessions {
-    /// The session that the client offers, by its id.
-    found: Option<(Vec<u8>, Secret)>,
-    /// Whether to give sessions of TLS 1.2 an id.
-    gives_ids: bool,
-    made: Mutex<Vec<(Vec<u8>, Secret)>>,
-}
-
-impl ServerSessions {
-    /// A store with at most one session.
-    pub(crate) fn new(found: Option<(Vec<u8>, Secret)>, gives_ids: bool) -> Self {
-        Self { found, gives_ids, made: Mutex::default() }
-    }
-
-    /// Whether there is a session to resume.
-    pub(crate) fn has_found(&self) -> bool {
-        self.found.is_some()
-    }
-
-    /// Takes the sessions made so far, with their ids.
-    pub(crate) fn take_made(&self) -> Vec<(Vec<u8>, Secret)> {
-        self.made.lock().map(|mut made| std::mem::take(&mut *made)).unwrap_or_default()
-    }
-}
-
-impl StoresServerSessions for ServerSessions {
-    /// Says that it was stored even when no cache wants it: like OpenSSL, a server of TLS 1.3
-    /// sends its tickets all the same.
-    fn put(&self, key: ServerSessionKey<'_>, value: Vec<u8>) -> bool {
-        self.made.lock().map(|mut made| made.push((key.as_ref().to_vec(), value.into()))).is_ok()
-    }
-
-    fn get(&self, key: ServerSessionKey<'_>) -> Option<Vec<u8>> {
-        let (id, value) = self.found.as_ref()?;
-        (id == key.as_ref()).then(|| value.to_vec())
-    }
-
-    /// Leaves the session: the handshake may be processed twice, and OpenSSL leaves it as well.
-    fn take(&self, key: ServerSessionKey<'_>) -> Option<Vec<u8>> {
-        self.get(key)
-    }
-
-    fn can_cache(&self) -> bool {
-        self.gives_ids
-    }
 }

@@ -99,7 +99,7 @@ pub(crate) struct Settings {
     /// `SSL_SESS_CACHE_*`.
     pub(crate) session_cache_mode: c_int,
     /// How long a session is kept, in seconds.
-    pub(crate) session_timeout: u32,
+    pub(crate) session_timeout: i64,
     made: Made,
 }
 

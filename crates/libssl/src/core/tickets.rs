@@ -2,22 +2,19 @@
 //!
 //! The keys belong to a context and are made with it, so the processes that a program forks
 //! afterwards share them. They are used as RFC 5077, 4 recommends: AES-256-CBC, then HMAC-SHA-256
-//! over all. With the session comes what separates it from other programs' sessions, and when its
-//! time is over.
+//! over all. The contents are in [`super::session::ticket`], and the connection's use of tickets in
+//! [`super::server_sessions`].
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use aws_lc_rs::cipher::{
     AES_256, AES_CBC_IV_LEN, DecryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey,
     UnboundCipherKey,
 };
 use aws_lc_rs::{hmac, iv, rand};
-use rustls::crypto::TicketProducer;
 use zeroize::Zeroizing;
 
 use super::secret::{self, Secret};
-use super::session::{Session, now};
 use crate::sys::ticket_cipher::{NAME_LENGTH as KEY_NAME_LENGTH, TicketCipher, VECTOR_LENGTH};
 
 /// `TLSEXT_TICK_KEY_LENGTH`: the size of all keys together, in bytes.
@@ -105,116 +102,24 @@ pub(crate) struct Sealer {
     pub(crate) cipher: TicketCipher,
 }
 
-/// Tickets with keys of the program.
-#[derive(Debug)]
-pub(crate) struct External {
-    /// The ticket that the client offers, and what is in it.
-    opened: Option<(Vec<u8>, Secret)>,
-    sealers: Mutex<Vec<Sealer>>,
-}
-
-impl External {
-    pub(crate) fn new(opened: Option<(Vec<u8>, Secret)>, sealers: Vec<Sealer>) -> Self {
-        Self { opened, sealers: Mutex::new(sealers) }
-    }
-}
-
-/// Who seals tickets.
+/// The keys that seal a connection's tickets.
 #[derive(Debug)]
 pub(crate) enum Keys {
     Own(Arc<TicketKeys>),
-    External(External),
+    /// Those of the program, one for each ticket.
+    External(Mutex<Vec<Sealer>>),
 }
 
 impl Keys {
-    fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
+    /// Seals the contents of a ticket. None when there is no key.
+    pub(crate) fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Own(keys) => keys.seal(plain),
-            Self::External(external) => {
-                let sealer = external.sealers.lock().ok()?.pop()?;
+            Self::External(sealers) => {
+                let sealer = sealers.lock().ok()?.pop()?;
                 sealer.cipher.seal(&sealer.name, &sealer.vector, plain)
             }
         }
-    }
-
-    fn open(&self, ticket: &[u8]) -> Option<Secret> {
-        match self {
-            Self::Own(keys) => keys.open(ticket),
-            Self::External(external) => {
-                let (offered, plain) = external.opened.as_ref()?;
-                (offered == ticket).then(|| plain.clone())
-            }
-        }
-    }
-}
-
-/// The tickets of one connection.
-#[derive(Debug)]
-pub(crate) struct Tickets {
-    keys: Keys,
-    id_context: Arc<[u8]>,
-    timeout: u32,
-    /// The name that the client asks for.
-    name: Option<Vec<u8>>,
-    passed: Mutex<Passed>,
-}
-
-/// What went through: sessions as rustls's servers store them.
-#[derive(Debug, Default)]
-pub(crate) struct Passed {
-    /// The tickets written, and what is in them.
-    pub(crate) sealed: Vec<(Vec<u8>, Secret)>,
-    /// What the last ticket that opened holds.
-    pub(crate) opened: Option<Secret>,
-}
-
-impl Tickets {
-    pub(crate) fn new(
-        keys: Keys,
-        id_context: Arc<[u8]>,
-        timeout: u32,
-        name: Option<Vec<u8>>,
-    ) -> Self {
-        Self { keys, id_context, timeout, name, passed: Mutex::default() }
-    }
-
-    /// Takes what went through so far.
-    pub(crate) fn take_passed(&self) -> Passed {
-        self.passed.lock().map(|mut passed| std::mem::take(&mut *passed)).unwrap_or_default()
-    }
-
-    fn unwrap(&self, plain: &[u8]) -> Option<Secret> {
-        let (expires, rest) = plain.split_first_chunk::<8>()?;
-        let (length, rest) = rest.split_first()?;
-        let (id_context, value) = rest.split_at_checked(usize::from(*length))?;
-        let alive = now() <= i64::from_be_bytes(*expires);
-        (alive && id_context == &*self.id_context).then(|| value.into())
-    }
-}
-
-impl TicketProducer for Tickets {
-    fn encrypt(&self, value: &[u8]) -> Option<Vec<u8>> {
-        let expires = now().saturating_add(i64::from(self.timeout)).to_be_bytes();
-        let length = [u8::try_from(self.id_context.len()).ok()?];
-        let plain = Zeroizing::new([&expires[..], &length, &self.id_context, value].concat());
-        let ticket = self.keys.seal(&plain)?;
-        if let Ok(mut passed) = self.passed.lock() {
-            passed.sealed.push((ticket.clone(), value.into()));
-        }
-        Some(ticket)
-    }
-
-    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        let value = self.unwrap(&self.keys.open(ticket)?)?;
-        if let Ok(mut passed) = self.passed.lock() {
-            passed.opened = Some(value.clone());
-        }
-        let session = Session::of_server(&[], &value)?.under(self.name.as_deref());
-        Some(session.to_server()?.to_vec())
-    }
-
-    fn lifetime(&self) -> Duration {
-        Duration::from_secs(self.timeout.into())
     }
 }
 
@@ -222,50 +127,25 @@ impl TicketProducer for Tickets {
 mod tests {
     use super::*;
 
-    /// A session as rustls's server stores it.
-    fn session() -> Secret {
-        Session { version: 0x0304, suite: 0x1302, secret: vec![7; 48].into(), ..Session::default() }
-            .to_server()
-            .unwrap()
-    }
-
-    fn tickets(keys: &TicketKeys, id_context: &[u8], timeout: u32) -> Tickets {
-        Tickets::new(Keys::Own(Arc::new(keys.clone())), id_context.into(), timeout, None)
-    }
-
     #[test]
-    fn who_has_the_keys_opens_the_ticket() {
+    fn same_keys_open_a_ticket() {
         let keys = TicketKeys::random().unwrap();
-        let ticket = tickets(&keys, b"one", 100).encrypt(&session()).unwrap();
+        let ticket = keys.seal(b"contents").unwrap();
         let copy = TicketKeys::from_bytes(keys.bytes()).unwrap();
-        let other = tickets(&copy, b"one", 5);
-        assert_eq!(other.decrypt(&ticket).as_deref(), Some(&*session()));
-        assert_eq!(other.take_passed().opened, Some(session()));
-        let stranger = tickets(&TicketKeys::random().unwrap(), b"one", 100);
-        assert_eq!(stranger.decrypt(&ticket), None);
+        assert_eq!(copy.open(&ticket).as_deref(), Some(&b"contents"[..]));
+        assert_eq!(TicketKeys::random().unwrap().open(&ticket), None);
         assert_eq!(TicketKeys::from_bytes(b"short"), None);
     }
 
     #[test]
-    fn a_ticket_that_was_changed_does_not_open() {
+    fn changed_ticket_does_not_open() {
         let keys = TicketKeys::random().unwrap();
-        let tickets = tickets(&keys, b"", 100);
-        let ticket = tickets.encrypt(&session()).unwrap();
+        let ticket = keys.seal(b"contents").unwrap();
         for at in 0..ticket.len() {
             let mut changed = ticket.clone();
             changed[at] ^= 1;
-            assert_eq!(tickets.decrypt(&changed), None);
-            assert_eq!(tickets.decrypt(&ticket[..at]), None);
+            assert_eq!(keys.open(&changed), None);
+            assert_eq!(keys.open(&ticket[..at]), None);
         }
-    }
-
-    #[test]
-    fn another_id_context_and_an_old_ticket_are_refused() {
-        let keys = TicketKeys::random().unwrap();
-        let ticket = tickets(&keys, b"one", 100).encrypt(&session()).unwrap();
-        assert_eq!(tickets(&keys, b"two", 100).decrypt(&ticket), None);
-        let expired = [&(now() - 1).to_be_bytes()[..], &[0], &session()].concat();
-        let expired = keys.seal(&expired).unwrap();
-        assert_eq!(tickets(&keys, b"", 100).decrypt(&expired), None);
     }
 }

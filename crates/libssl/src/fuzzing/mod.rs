@@ -35,7 +35,7 @@ pub fn client_hello(records: &[u8]) {
     assert!(hello.suites().count() <= hello.cipher_suites.len() / 2);
     assert!(hello.server_name().is_none_or(|name| name.len() < records.len()));
     let _ = (hello.groups().count(), hello.alpn(), hello.point_formats(), hello.authorities());
-    let _ = (hello.signature_schemes(), hello.certificate_schemes(), hello.first_psk());
+    let _ = (hello.signature_schemes(), hello.certificate_schemes(), hello.psks().count());
     let _ = (hello.agreed(true), hello.agreed(false), hello.offers_tls12(), hello.offers_tls13());
     let _ = (hello.offers_session(true), hello.offers_session(false));
     // What a program is shown of the message is what was read of it.

@@ -82,4 +82,18 @@ impl Connection {
     pub(crate) fn is_resumed(&self) -> bool {
         self.resumed
     }
+
+    /// Whether a server's handshake resumes the session that the client offers, as soon as that is
+    /// decided.
+    pub(crate) fn resumes(&self) -> bool {
+        match &self.state {
+            State::Server(server) => server.resumes,
+            _ => self.resumed,
+        }
+    }
+
+    /// Whether a server has passed over the session that the client offers.
+    pub(crate) fn has_declined(&self) -> bool {
+        matches!(&self.state, State::Server(server) if server.declined)
+    }
 }
