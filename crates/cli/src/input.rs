@@ -11,7 +11,7 @@ use crate::failure::{Failure, reason};
 
 /// The longest file that is read, in bytes: 1 MiB. A whole CA bundle of a distribution has a
 /// quarter of it.
-const MAX_FILE: u64 = 1 << 20;
+pub(crate) const MAX_FILE: u64 = 1 << 20;
 
 /// One DER value of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ fn read_bounded(reader: impl Read, expected: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let failure =
         Failure::failed("file", format!("{} cannot be read: {}.", name(path), reason(error)));
     match error.kind() {
@@ -91,20 +91,25 @@ pub(crate) fn message(path: &Path) -> Result<Block, Failure> {
 /// # Errors
 /// When the file cannot be read, is damaged PEM, or has no certificate.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
-    let blocks = blocks(&read(path)?, &name(path))?;
+    certificates_in(&read(path)?, &name(path))
+}
+
+/// The certificates in the contents of a file of that name, as [`certificates`] gives them.
+///
+/// # Errors
+/// When they are damaged PEM, or have no certificate.
+pub(crate) fn certificates_in(contents: &[u8], name: &str) -> Result<Vec<Vec<u8>>, Failure> {
+    let blocks = blocks(contents, name)?;
     let certificates: Vec<_> = blocks
         .into_iter()
         .filter(|block| block.label.as_deref().is_none_or(is_certificate))
         .map(|block| block.der)
         .collect();
     if certificates.is_empty() {
-        return Err(Failure::untrusted(
-            "certificate",
-            format!("{} has no certificate in it.", name(path)),
-        )
-        .advise(
-            "Give a certificate in PEM or DER, or a chain in PEM with the certificate first.",
-        ));
+        return Err(Failure::untrusted("certificate", format!("{name} has no certificate in it."))
+            .advise(
+                "Give a certificate in PEM or DER, or a chain in PEM with the certificate first.",
+            ));
     }
     Ok(certificates)
 }

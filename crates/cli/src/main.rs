@@ -13,6 +13,7 @@ mod demo;
 mod exec;
 mod failure;
 mod fetch;
+mod files;
 mod input;
 mod issuer;
 mod names;

@@ -42,7 +42,7 @@ struct CertificateMeant {
     /// The responders that will be asked, in this order.
     responders: Vec<String>,
     outputs: Vec<String>,
-    /// Why it cannot be read; null when it can.
+    /// Why it cannot be read, or its staple cannot be written; null when both can.
     error: Option<String>,
 }
 
@@ -81,8 +81,10 @@ fn meant(change: Change, config: &Config) -> Option<CertificateMeant> {
         Change::Gone(_) => return None,
     };
     let named = loaded.as_ref().map(|loaded| loaded.responders.as_slice()).unwrap_or_default();
+    let targets = Targets::new(&rule, &path);
+    let error = error.or_else(|| targets.problem().map(|refusal| format!("{}.", refusal.why)));
     Some(CertificateMeant {
-        outputs: Targets::new(&rule, &path).names(),
+        outputs: targets.names(),
         path: path.to_string(),
         must_staple: loaded.as_ref().is_some_and(|loaded| loaded.must_staple),
         responders: asked(&rule, named, config),
@@ -108,10 +110,10 @@ fn summary(all: usize, unreadable: usize) -> String {
         }
         (1, 0) => "The configuration is right, and means 1 certificate.".to_owned(),
         (all, 0) => format!("The configuration is right, and means {all} certificates."),
-        (1, _) => "The configuration is right, but its certificate cannot be read.".to_owned(),
+        (1, _) => "The configuration is right, but its certificate cannot be used.".to_owned(),
         (all, some) => {
             format!(
-                "The configuration is right, but {some} of its {all} certificates cannot be read."
+                "The configuration is right, but {some} of its {all} certificates cannot be used."
             )
         }
     }
@@ -166,17 +168,17 @@ impl Report for CheckReport {
         for one in shown {
             rest -= 1;
             page.section(&one.path);
-            match (&one.subject, &one.error) {
-                (Some(subject), _) => {
-                    page.field("subject", subject);
-                    if one.must_staple {
-                        page.field("must staple", "yes (RFC 7633)");
-                    }
-                    let none = ["none, so that there is nothing to fetch".to_owned()];
-                    let all = if one.responders.is_empty() { &none } else { &one.responders[..] };
-                    all.iter().for_each(|url| page.field("responder", url));
+            if let Some(error) = &one.error {
+                page.field("error", error);
+            }
+            if let Some(subject) = &one.subject {
+                page.field("subject", subject);
+                if one.must_staple {
+                    page.field("must staple", "yes (RFC 7633)");
                 }
-                (None, error) => page.field("error", error.as_deref().unwrap_or_default()),
+                let none = ["none, so that there is nothing to fetch".to_owned()];
+                let all = if one.responders.is_empty() { &none } else { &one.responders[..] };
+                all.iter().for_each(|url| page.field("responder", url));
             }
             for output in &one.outputs {
                 page.field("staple to", output);

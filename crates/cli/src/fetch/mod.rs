@@ -314,7 +314,7 @@ fn arrived(
             None
         }
         Some(path) => {
-            write::write_atomically(path, verified.der())?;
+            write::to_path(path, verified.der())?;
             Some(path.display().to_string())
         }
         None => None,

@@ -1,15 +1,16 @@
-//! A file that is there whole or not at all.
+//! The output of `--out`, with a sentence when it fails.
 
 use std::path::Path;
 
 use crate::failure::{Failure, reason};
+use crate::files;
 
-/// Writes a file as [`certstatus_stapler::store::write_atomically`] does.
+/// Writes a file, a device or a pipe as [`files::write_out`] does.
 ///
 /// # Errors
 /// When it cannot be written; then what was there is untouched.
-pub(crate) fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), Failure> {
-    certstatus_stapler::store::write_atomically(path, contents).map_err(|e| {
+pub(crate) fn to_path(path: &Path, contents: &[u8]) -> Result<(), Failure> {
+    files::write_out(path, contents).map_err(|e| {
         Failure::failed("file", format!("{} cannot be written: {}.", path.display(), reason(&e)))
             .advise("Give a path in a directory that exists and in which you may write.")
     })
@@ -20,8 +21,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_written_is_a_sentence() {
-        let failure = write_atomically(Path::new("/nonexistent/staple.der"), b"x").unwrap_err();
+    fn failed_write_is_a_sentence() {
+        let failure = to_path(Path::new("/nonexistent/staple.der"), b"x").unwrap_err();
         assert!(failure.to_string().contains("/nonexistent/staple.der cannot be written"));
     }
 }

@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -183,8 +183,19 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// Opening a pipe must not wait for somebody to write into it.
 const DO_NOT_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
+/// The most that the mode of a file may have: a staple is never executable, and never runs as its owner.
+const MAX_MODE: u32 = 0o666;
+
+/// The mode that a new file takes over from the one that it replaces.
+fn own_mode(path: &Path) -> Option<u32> {
+    let found = fs::symlink_metadata(path).ok()?;
+    let own = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
+    (own && found.is_file()).then(|| found.mode() & MAX_MODE)
+}
+
 /// Writes a file atomically: a reader finds the old contents or the new, and nothing between, also
-/// after a crash. A file that was there keeps its permissions.
+/// after a crash. A regular file of this user or of root keeps its mode, but for the bits beyond 0666. A
+/// link is replaced, and what it leads to is left as it is.
 ///
 /// # Errors
 /// What the system says when it cannot be written; then what was there is untouched.
@@ -195,15 +206,15 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     };
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY);
-    let permissions = fs::metadata(path).map(|old| old.permissions());
-    if permissions.is_err() {
-        // A staple is public: the server may run as somebody else. The umask still counts.
-        builder.permissions(Permissions::from_mode(0o666));
+    let mode = own_mode(path);
+    if mode.is_none() {
+        // A staple is public: the server may run as another user. The umask still counts.
+        builder.permissions(Permissions::from_mode(MAX_MODE));
     }
     let mut file = builder.tempfile_in(directory)?;
     file.write_all(contents)?;
-    if let Ok(permissions) = permissions {
-        file.as_file().set_permissions(permissions)?;
+    if let Some(mode) = mode {
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
     }
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
@@ -230,6 +241,21 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(mode(&path), 0o640);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn links_and_special_modes_are_not_taken_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, other) = (directory.path().join("x.der"), directory.path().join("other"));
+        fs::write(&other, b"other").unwrap();
+        fs::set_permissions(&other, Permissions::from_mode(0o6777)).unwrap();
+        std::os::unix::fs::symlink("other", &path).unwrap();
+        write_atomically(&path, b"one").unwrap();
+        assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & 0o7111, 0);
+        assert_eq!(fs::read(&other).unwrap(), b"other");
+        fs::set_permissions(&path, Permissions::from_mode(0o6755)).unwrap();
+        write_atomically(&path, b"two").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o644);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use certstatus_stapler::Fingerprint;
 use certstatus_stapler::fetch::is_http;
 
 use crate::failure::Failure;
+use crate::files::read_regular;
 use crate::{input, issuer};
 
 /// A certificate as it was read.
@@ -63,13 +64,10 @@ pub(in crate::agent) fn load(path: &Path, issuer: Option<&Path>) -> Result<Loade
     })
 }
 
-/// The certificates in a file. A pipe would keep the agent waiting for somebody to write into it.
+/// The certificates in a file, whose owner may be hostile.
 fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        let message = format!("{} is no regular file, and is not read.", input::name(path));
-        return Err(Failure::failed("file", message).advise("Give a file with the certificate."));
-    }
-    input::certificates(path)
+    let contents = read_regular(path, input::MAX_FILE).map_err(|e| input::unreadable(path, &e))?;
+    input::certificates_in(&contents, &input::name(path))
 }
 
 fn responders(certificate: &Certificate<'_>) -> Vec<String> {

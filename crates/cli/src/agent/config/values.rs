@@ -300,7 +300,8 @@ impl fmt::Display for Hook {
     }
 }
 
-/// Permissions of a file, in octal digits.
+/// Permissions of a file, in octal digits: at most 0666, since a staple is never executable and never
+/// runs as its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(in crate::agent) struct Mode(pub(in crate::agent) u32);
@@ -311,7 +312,11 @@ impl TryFrom<String> for Mode {
     fn try_from(text: String) -> Result<Self, String> {
         let octal = text.strip_prefix("0o").unwrap_or(&text);
         match u32::from_str_radix(octal, 8) {
-            Ok(mode @ 0..=0o777) if !octal.starts_with('+') => Ok(Self(mode)),
+            Ok(mode) if mode & !0o666 == 0 && !octal.starts_with('+') => Ok(Self(mode)),
+            Ok(0..=0o7777) if !octal.starts_with('+') => Err(format!(
+                "{text:?} lets a file be executed or has a set-user-ID bit, and a staple needs at \
+                 most \"0666\""
+            )),
             _ => Err(format!("{text:?} are no permissions in octal digits, such as \"0644\"")),
         }
     }

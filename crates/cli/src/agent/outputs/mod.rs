@@ -159,6 +159,11 @@ impl Targets {
         })
     }
 
+    /// The first of the files that cannot be written as the directories are now.
+    pub(super) fn problem(&self) -> Option<Refusal> {
+        self.files.iter().find_map(|path| file::problem(path))
+    }
+
     /// What [`Self::write`] gives when all is in place.
     pub(super) fn nothing_written(&self) -> Written {
         vec![Ok(false); self.files.len()]

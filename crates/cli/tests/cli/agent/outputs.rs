@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -84,6 +84,39 @@ fn a_file_that_may_not_be_given_away_is_told() {
     agent.end();
     // Nothing half done is left there.
     assert_eq!(fs::read_dir(place.path("out")).unwrap().count(), 0);
+}
+
+/// The owner of a directory, or a member of its group, could link the output to any other file, or
+/// exchange the directory while the responder is asked.
+#[test]
+fn output_among_other_users_is_refused() {
+    let place = Place::new();
+    place.issue("theirs/chain.pem", LeafRequest::new("a.example"));
+    let (theirs, target) = (place.path("theirs"), place.path("target"));
+    fs::write(&target, "target").unwrap();
+    fs::set_permissions(&target, PermissionsExt::from_mode(0o6777)).unwrap();
+    std::os::unix::fs::symlink("../target", theirs.join("chain.pem.ocsp")).unwrap();
+    place.configure("[[certificate]]\npath = \"theirs/*.pem\"\noutput = \"{path}.ocsp\"\n");
+    let why = match geteuid().is_root() {
+        true => {
+            chown(&theirs, Some(5001), Some(5001)).unwrap();
+            "theirs belongs to the user 5001"
+        }
+        false => {
+            fs::set_permissions(&theirs, PermissionsExt::from_mode(0o775)).unwrap();
+            "theirs may be written by its group or by others"
+        }
+    };
+    for arguments in ["--once", "--check-config"] {
+        let done = run(place.agent(&[arguments]));
+        assert_eq!(done.code, 1, "{arguments}");
+        let said = format!("{}{}", done.stdout, done.stderr);
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(why), "{arguments}: {said}");
+    }
+    assert!(theirs.join("chain.pem.ocsp").is_symlink());
+    assert_eq!(fs::read(&target).unwrap(), b"target");
+    assert_eq!(fs::read_dir(&theirs).unwrap().count(), 2, "nothing is left there");
 }
 
 /// The same command without the power to give files away.
