@@ -49,6 +49,28 @@ const NO_PROVIDER: &str = "the engine's cipher leaves no entry of libcrypto's";
 /// OpenSSL's client takes 16 KiB of CertificateStatus in TLS 1.2; in TLS 1.3 it takes all.
 const SIZE: &str = "a response of up to 64 KiB is taken in both versions";
 
+/// OpenSSL keeps a verified chain until the next verification, also past `SSL_clear`.
+const STALE_CHAIN: &str = "a verified chain is of the connection that shows it";
+
+/// A connection whose peer has shown no certificate has no verified chain, even if the connection
+/// before had one.
+macro_rules! stale_chain {
+    ($cases:literal, $chain:literal, $length:literal, $first:literal) => {
+        Difference {
+            program: "second_life",
+            cases: $cases,
+            theirs: &[
+                "  peer: none",
+                $chain,
+                concat!("  verified chain: ", $length),
+                concat!("  it begins with: /O=certstatus lab/CN=", $first, ".test"),
+            ],
+            ours: &["  peer: none", $chain, "  verified chain: -1"],
+            reason: STALE_CHAIN,
+        }
+    };
+}
+
 /// What OpenSSL's client says to a response of more than 16 KiB in TLS 1.2.
 const TOO_LARGE: &[&str] = &[
     "client: alert sent: fatal: illegal parameter",
@@ -303,6 +325,8 @@ const TABLE: &[Difference] = &[
     no_signal!("resumed"),
     taken!("TLSv1.2, size 16384", "16384 bytes, first 00, last ff, sum 61c02000"),
     taken!("TLSv1.2, size 16385", "16385 bytes, first 00, last 00, sum d643e000"),
+    stale_chain!("*a server that is *", "  chain: 0", "3", "client"),
+    stale_chain!("*a client that is * and changes sides", "  chain: -1", "2", "server"),
     taken!("TLSv1.2, size 32768", "32768 bytes, first 00, last ff, sum c3804000"),
     taken!("TLSv1.2, size 61440", "61440 bytes, first 00, last ff, sum 46907800"),
     taken!("TLSv1.2, size 64000", "64000 bytes, first 00, last ff, sum 0eb67d00"),

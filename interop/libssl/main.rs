@@ -87,6 +87,7 @@ programs! {
     hellos
     absences
     renegotiation
+    second_life
 }
 
 #[test]

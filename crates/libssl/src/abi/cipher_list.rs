@@ -191,7 +191,7 @@ exported! {
         if ids.is_empty() {
             return std::ptr::null_mut();
         }
-        state.client_ciphers.show(ids)
+        state.handshake.client_ciphers.show(ids)
     }
 
     /// The name of the n-th suite, counted from 0.

@@ -39,21 +39,19 @@ pub(crate) struct CaNames {
     both: Option<List>,
     /// For a server, before the other: `SSL_CTX_set_client_CA_list`.
     client: Option<List>,
-    /// On a connection, what the peer has sent, once the program has asked.
-    peer: Option<Names>,
 }
 
 impl CaNames {
     /// Those of a new context: there are lists, and nothing in them.
     pub(crate) fn of_context() -> Self {
         let empty = || Names::new().map(List::new);
-        Self { both: empty(), client: empty(), peer: None }
+        Self { both: empty(), client: empty() }
     }
 
     /// Those of a copy of a connection.
     pub(crate) fn copy(&self) -> Self {
         let copy = |list: &Option<List>| list.as_ref()?.names.copy().map(List::new);
-        Self { both: copy(&self.both), client: copy(&self.client), peer: None }
+        Self { both: copy(&self.both), client: copy(&self.client) }
     }
 }
 
@@ -149,7 +147,7 @@ pub(crate) fn settle(state: &mut SslState) {
 
 /// What the peer has sent, as a stack of the connection's.
 fn of_peer(state: &mut SslState) -> Stack {
-    if state.ca_names.peer.is_none() {
+    if state.handshake.peer_ca_names.is_none() {
         let sent = match state.side {
             Some(Side::Server) => state.connection.offered().and_then(ClientHello::authorities),
             _ => state.connection.signatures.request().map(|r| r.authorities.clone()),
@@ -157,9 +155,10 @@ fn of_peer(state: &mut SslState) -> Stack {
         // TLS 1.3 has an extension for them, which is left out when there are none.
         let absent =
             |names: &Vec<Vec<u8>>| names.is_empty() && state.connection.version() == Some(TLS1_3);
-        state.ca_names.peer = sent.filter(|sent| !absent(sent)).and_then(|s| Names::from_der(&s));
+        state.handshake.peer_ca_names =
+            sent.filter(|sent| !absent(sent)).and_then(|s| Names::from_der(&s));
     }
-    state.ca_names.peer.as_ref().map_or(std::ptr::null_mut(), Names::as_ptr)
+    state.handshake.peer_ca_names.as_ref().map_or(std::ptr::null_mut(), Names::as_ptr)
 }
 
 /// Adds the subjects of every file of a directory. False when the directory cannot be read, or a
@@ -309,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_servers_list_comes_before_that_for_both() {
-        let ctx = CaNames { both: list(b'B'), client: list(b'C'), peer: None };
+        let ctx = CaNames { both: list(b'B'), client: list(b'C') };
         let own = CaNames::default();
         assert_eq!(first(&to_send(&own, &ctx, true)), Some(b'C'));
         assert_eq!(first(&to_send(&own, &ctx, false)), Some(b'B'));
@@ -320,7 +319,7 @@ mod tests {
 
     #[test]
     fn an_empty_list_of_a_server_is_none() {
-        let ctx = CaNames { both: list(b'B'), client: list(b'C'), peer: None };
+        let ctx = CaNames { both: list(b'B'), client: list(b'C') };
         let own = CaNames { client: Names::new().map(List::new), ..CaNames::default() };
         assert_eq!(first(&to_send(&own, &ctx, true)), Some(b'B'));
         assert_eq!(first(&to_send(&own, &CaNames::default(), true)), None);

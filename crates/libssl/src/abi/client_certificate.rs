@@ -13,8 +13,9 @@ use crate::abi::callbacks::ClientCertCb;
 use crate::abi::certificate::{Certificates, Holder, answer};
 use crate::abi::guard::exported;
 use crate::abi::handshake::Outcome;
+use crate::abi::handshake_state::{ClientStage, Want};
 use crate::abi::method::Side;
-use crate::abi::objects::{ClientStage, Ctx, Ssl, SslState, Want};
+use crate::abi::objects::{Ctx, Ssl, SslState};
 use crate::core::credentials::{self, Credential};
 use crate::core::failure::{Failure, alert};
 use crate::core::settings::TLS1_3;
@@ -32,15 +33,15 @@ pub(crate) fn is_wanted(state: &SslState) -> bool {
 /// Asks the program for the certificate to show, which may be none. `Err` when it wants to be asked
 /// again; called with no lock held.
 pub(crate) fn choose(ssl: &Arc<Ssl>) -> Result<Result<Option<Arc<Credential>>, Failure>, Outcome> {
-    if ssl.lock().client_stage < ClientStage::CertificateDone {
+    if ssl.lock().handshake.client_stage < ClientStage::CertificateDone {
         match certificate_callback(ssl) {
             Answer::Done => {
                 let mut state = ssl.lock();
-                state.client_stage = ClientStage::CertificateDone;
-                state.want = Want::Nothing;
+                state.handshake.client_stage = ClientStage::CertificateDone;
+                state.handshake.want = Want::Nothing;
             }
             Answer::Wait => {
-                ssl.lock().want = Want::X509Lookup;
+                ssl.lock().handshake.want = Want::X509Lookup;
                 return Err(Outcome::Again);
             }
             Answer::Failed => {
@@ -55,11 +56,11 @@ pub(crate) fn choose(ssl: &Arc<Ssl>) -> Result<Result<Option<Arc<Credential>>, F
     }
     let answer = client_certificate_callback(ssl);
     let mut state = ssl.lock();
-    state.want = Want::Nothing;
+    state.handshake.want = Want::Nothing;
     match answer {
         Answer::Done => Ok(Ok(fitting(&mut state))),
         Answer::Wait => {
-            state.want = Want::X509Lookup;
+            state.handshake.want = Want::X509Lookup;
             Err(Outcome::Again)
         }
         Answer::Failed => Ok(Ok(None)),

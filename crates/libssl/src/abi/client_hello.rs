@@ -5,7 +5,8 @@ use std::ffi::{c_int, c_uint};
 
 use crate::abi::arguments::{Handle, Out, int};
 use crate::abi::guard::exported;
-use crate::abi::objects::{ServerStage, Ssl};
+use crate::abi::handshake_state::ServerStage;
+use crate::abi::objects::Ssl;
 use crate::core::client_hello::ClientHello;
 use crate::sys::libcrypto as ffi;
 
@@ -30,7 +31,7 @@ const INTERNAL: [c_uint; 24] = [
 /// stays in the connection until the callback is over.
 fn with<T>(ssl: Handle<Ssl>, read: impl FnOnce(&ClientHello) -> T) -> Option<T> {
     let state = ssl.get()?.lock();
-    let in_callback = state.server_stage < ServerStage::ClientHelloDone;
+    let in_callback = state.handshake.server_stage < ServerStage::ClientHelloDone;
     state.connection.hello().filter(|_| in_callback).map(read)
 }
 

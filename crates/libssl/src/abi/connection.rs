@@ -8,9 +8,8 @@ use crate::abi::arguments::{Handle, int};
 use crate::abi::certificate::Holder;
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
-use crate::abi::objects::{ClientStage, Ctx, ServerStage, Ssl, SslState, Want, WriteProgress};
-use crate::abi::renegotiation::Renegotiation;
-use crate::core::connection::Connection;
+use crate::abi::objects::{Ctx, Ssl};
+use crate::abi::{handshake_state, session_use};
 use crate::core::settings::Settings;
 use crate::sys::bio::Bio;
 use crate::sys::libcrypto as ffi;
@@ -90,16 +89,19 @@ exported! {
     /// Not from a callback of the handshake, which goes on afterwards.
     fn SSL_clear(ssl: Handle<Ssl>) -> c_int => 0, {
         let Some(ssl) = ssl.get() else { return 0 };
-        let verified = {
+        let (bad, replaced) = {
             let mut state = ssl.lock();
             if state.in_handshake {
                 return 0;
             }
+            let bad = session_use::take_bad(&mut state);
             state.shutdown = 0;
-            start_anew(&mut state);
-            state.verified_chain.take()
+            let replaced = handshake_state::replace(&mut state);
+            state.version_method = None;
+            (bad, replaced)
         };
-        drop(verified);
+        drop(replaced);
+        session_use::discard(bad);
         1
     }
 
@@ -263,29 +265,15 @@ fn ssl_shares_bio(ssl: &Ssl) -> bool {
     same(&state.rbio, wbio)
 }
 
-/// Sets the side and starts anew, as `SSL_clear` for the state of the handshake.
+/// Sets the side. A connection that has been used is one to be made again.
 pub(crate) fn set_side(ssl: &Ssl, side: Side) {
-    let mut state = ssl.lock();
-    state.side = Some(side);
-    state.shutdown = 0;
-    if state.connection.is_started() {
-        start_anew(&mut state);
-    }
-}
-
-/// Forgets the connection that was; what was chosen for it stays.
-pub(crate) fn start_anew(state: &mut SslState) {
-    state.connection = Connection::default();
-    state.server_stage = ServerStage::default();
-    state.client_stage = ClientStage::default();
-    state.reported = false;
-    state.finished = false;
-    state.done_told = false;
-    state.eof = false;
-    state.want = Want::Nothing;
-    state.write = WriteProgress::default();
-    state.key_update = None;
-    state.renegotiation = Renegotiation::default();
-    state.alpn_selected = None;
-    (state.steps, state.hand_state, state.hand_failed) = Default::default();
+    let replaced = {
+        let mut state = ssl.lock();
+        let used = state.connection.is_started();
+        let replaced = used.then(|| handshake_state::replace(&mut state));
+        state.side = Some(side);
+        state.shutdown = 0;
+        replaced
+    };
+    drop(replaced);
 }

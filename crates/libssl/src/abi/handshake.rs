@@ -10,12 +10,14 @@ use zeroize::Zeroizing;
 use crate::abi::arguments::Handle;
 use crate::abi::callbacks::KeylogCb;
 use crate::abi::guard::exported;
+use crate::abi::handshake_state::{ClientStage, Want};
 use crate::abi::io::{RECEIVED_SHUTDOWN, renew_keys};
 use crate::abi::method::Side;
 use crate::abi::notify::{self, Event};
-use crate::abi::objects::{ClientStage, Ctx, Ssl, SslState, Want};
+use crate::abi::objects::{Ctx, Ssl, SslState};
 use crate::abi::session::Peer;
 use crate::abi::transport::{self, Blocked};
+use crate::abi::verify::Verified;
 use crate::abi::{
     client_ca, client_certificate, messages, renegotiation, security, server, session_server,
     session_use, status, verify,
@@ -24,7 +26,7 @@ use crate::core::client::chain_of;
 use crate::core::connection::{Presented, Request, Step};
 use crate::core::failure::Failure;
 use crate::core::key_log::CollectedKeys;
-use crate::core::settings::TLS1_3;
+use crate::core::settings::{TLS1_3, VERIFY_PEER};
 use crate::sys::error;
 use crate::sys::reasons;
 use crate::sys::stack::Chain;
@@ -34,7 +36,7 @@ use crate::sys::x509::Certificate;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Done,
-    /// Not finished: [`crate::abi::objects::SslState::want`] says what is waited for.
+    /// Not finished: [`crate::abi::handshake_state::HandshakeState::want`] says what is waited for.
     Again,
     /// The connection is over; the cause is in the error queue.
     Failed,
@@ -145,7 +147,7 @@ fn done(ssl: &Arc<Ssl>) -> Outcome {
     if !tickets && let Err(blocked) = transport::flush(ssl) {
         return blocked.into();
     }
-    if !std::mem::replace(&mut ssl.lock().done_told, true) {
+    if !std::mem::replace(&mut ssl.lock().handshake.done_told, true) {
         messages::complete(ssl, tickets);
         notify::tell(ssl, Event::HandshakeDone);
     }
@@ -162,7 +164,7 @@ fn done(ssl: &Arc<Ssl>) -> Outcome {
 fn closed(ssl: &Arc<Ssl>) -> Outcome {
     let mut state = ssl.lock();
     state.shutdown |= RECEIVED_SHUTDOWN;
-    state.want = Want::Nothing;
+    state.handshake.want = Want::Nothing;
     drop(state);
     notify::tell(ssl, Event::AlertRead(notify::WARNING, notify::CLOSE_NOTIFY));
     Outcome::Failed
@@ -171,12 +173,12 @@ fn closed(ssl: &Arc<Ssl>) -> Outcome {
 /// Sends what a failed connection has to say, and queues its error, once.
 pub(crate) fn fail(ssl: &Arc<Ssl>, function: &'static CStr, failure: &Failure) -> Outcome {
     messages::show(ssl);
-    let first = !std::mem::replace(&mut ssl.lock().reported, true);
-    ssl.lock().hand_failed |= failure.received().is_none();
+    let first = !std::mem::replace(&mut ssl.lock().handshake.reported, true);
+    ssl.lock().handshake.hand_failed |= failure.received().is_none();
     server::note_failed_hello(&mut ssl.lock());
     // The alert is sent if the transport takes it now; the failure stands either way.
     let _ = transport::flush(ssl);
-    ssl.lock().want = Want::Nothing;
+    ssl.lock().handshake.want = Want::Nothing;
     if first {
         if let Some(alert) = failure.received() {
             // As in OpenSSL, the peer has closed its direction with a fatal alert.
@@ -184,7 +186,7 @@ pub(crate) fn fail(ssl: &Arc<Ssl>, function: &'static CStr, failure: &Failure) -
             state.shutdown |= RECEIVED_SHUTDOWN;
             drop(state);
             notify::tell(ssl, Event::AlertRead(notify::FATAL, alert));
-            ssl.lock().hand_failed = true;
+            ssl.lock().handshake.hand_failed = true;
         } else if let Some(alert) = failure.sent {
             notify::tell(ssl, Event::AlertWritten(notify::FATAL, alert));
         }
@@ -208,6 +210,18 @@ fn takes_its_side(state: &SslState) -> Result<(), Failure> {
             error::SHOULD_NOT_HAVE_BEEN_CALLED,
             "the method of this connection is of the other side",
         )),
+        _ => takes_its_side_again(state),
+    }
+}
+
+/// As in OpenSSL, a connection that is used again without `SSL_clear` has the method of the version
+/// that it agreed on, which does not take every side.
+fn takes_its_side_again(state: &SslState) -> Result<(), Failure> {
+    let used = state.version_method.filter(|_| !state.connection.is_started());
+    match (used, state.side) {
+        (Some(method), Some(side)) if method.side != side => {
+            Err(Failure::local(error::SHOULD_NOT_HAVE_BEEN_CALLED, String::new()))
+        }
         _ => Ok(()),
     }
 }
@@ -229,7 +243,7 @@ fn start(ssl: &Ssl) -> Result<(), Failure> {
             &state.settings,
             state.server_name.as_deref().and_then(|name| name.to_str().ok()),
             session,
-            state.key_log.clone(),
+            state.handshake.key_log.clone(),
         ),
         Some(Side::Server) => {
             state.connection.start_server();
@@ -245,9 +259,9 @@ fn start(ssl: &Ssl) -> Result<(), Failure> {
 /// Has secrets collected when the program wants to see them: the current context says so, which
 /// a server's callbacks may have changed.
 pub(crate) fn collect_keys(state: &mut SslState) {
-    if state.key_log.is_none() && state.ctx.lock().callbacks.keylog.is_some() {
+    if state.handshake.key_log.is_none() && state.ctx.lock().callbacks.keylog.is_some() {
         let server = state.side == Some(Side::Server);
-        state.key_log = Some(Arc::new(CollectedKeys::new(server)));
+        state.handshake.key_log = Some(Arc::new(CollectedKeys::new(server)));
     }
 }
 
@@ -255,7 +269,7 @@ pub(crate) fn collect_keys(state: &mut SslState) {
 fn log_keys(ssl: &Arc<Ssl>, over: bool) {
     let (lines, callback) = {
         let state = ssl.lock();
-        let Some(key_log) = &state.key_log else { return };
+        let Some(key_log) = &state.handshake.key_log else { return };
         (key_log.take(over), state.ctx.lock().callbacks.keylog)
     };
     let Some(callback) = callback else { return };
@@ -270,12 +284,16 @@ fn answer(ssl: &Arc<Ssl>, request: Request) -> Answered {
     match request {
         Request::Verify(presented) => {
             let mut outcome = Ok(());
-            if ssl.lock().client_stage < ClientStage::Verified {
-                ssl.lock().want = Want::Nothing;
-                outcome = verify::verify_peer(ssl, &presented.chain);
-                if outcome.is_err() && ssl.lock().want == Want::RetryVerify {
-                    return Err(Outcome::Again);
-                }
+            if ssl.lock().handshake.client_stage < ClientStage::Verified {
+                session_use::not_resumed(ssl);
+                outcome = match verify::verify_peer(ssl, &presented.chain) {
+                    Ok(Verified::Accepted) => Ok(()),
+                    Ok(Verified::Retry) => {
+                        ssl.lock().handshake.want = Want::RetryVerify;
+                        return Err(Outcome::Again);
+                    }
+                    Err(failure) => Err(failure),
+                };
             }
             if outcome.is_err() {
                 ssl.lock().connection.disregard_received();
@@ -298,9 +316,9 @@ fn of_server(ssl: &Arc<Ssl>, presented: Presented, outcome: Result<(), Failure>)
     let mut shown = None;
     let mut outcome = outcome;
     if outcome.is_ok() && presented.asks {
-        if ssl.lock().client_stage < ClientStage::Verified {
+        if ssl.lock().handshake.client_stage < ClientStage::Verified {
             messages::show_request(ssl);
-            ssl.lock().client_stage = ClientStage::Verified;
+            ssl.lock().handshake.client_stage = ClientStage::Verified;
         }
         match client_certificate::choose(ssl)? {
             Ok(chosen) => shown = chosen,
@@ -314,18 +332,21 @@ fn of_server(ssl: &Arc<Ssl>, presented: Presented, outcome: Result<(), Failure>)
     Ok(ssl.lock().connection.verified(outcome, shown))
 }
 
-/// `SSL_CTRL_SET_RETRY_VERIFY`: a verification callback that refuses is called again.
+/// `SSL_CTRL_SET_RETRY_VERIFY`: a client's verification callback that returns success is called
+/// again, and the handshake waits until then.
 pub(crate) fn set_retry_verify(ssl: &Ssl, _: c_long, _: *mut c_void) -> c_long {
-    ssl.lock().want = Want::RetryVerify;
+    let mut state = ssl.lock();
+    state.handshake.want = Want::RetryVerify;
+    state.handshake.retry_verify = true;
     1
 }
 
 /// Keeps what a resumed session says of the peer. Whether this is the first time.
 fn finish(ssl: &Ssl) -> bool {
     let mut state = ssl.lock();
-    state.want = Want::Nothing;
-    let first = !std::mem::replace(&mut state.finished, true);
-    if state.peer.is_some() {
+    state.handshake.want = Want::Nothing;
+    let first = !std::mem::replace(&mut state.handshake.finished, true);
+    if state.handshake.peer.is_some() {
         return first;
     }
     let chain = state
@@ -337,15 +358,23 @@ fn finish(ssl: &Ssl) -> bool {
     let known = state.sessions.current.as_ref().and_then(|session| session.peer_of(&chain));
     let server = state.side == Some(Side::Server);
     if let Some(peer) = known.or_else(|| Peer::parse(chain.first()?)) {
-        state.peer_chain = peer.chain.or_else(|| {
+        state.handshake.peer_chain = peer.chain.or_else(|| {
             let rest = chain.iter().skip(1).filter_map(|der| Certificate::from_der(der));
             let own = (!server).then(|| peer.certificate.clone());
             let all: Vec<Certificate> = own.into_iter().chain(rest).collect();
             Chain::new(&all).map(Arc::new)
         });
-        state.peer = Some(peer.certificate);
+        state.handshake.peer = Some(peer.certificate);
+    } else if server && !state.connection.is_resumed() && asks_for_certificate(&state) {
+        // As in OpenSSL, a client that was asked and has shown nothing has an empty chain.
+        state.handshake.peer_chain = Chain::new(&[] as &[Certificate]).map(Arc::new);
     }
     first
+}
+
+/// Whether a server asks its client for a certificate.
+fn asks_for_certificate(state: &SslState) -> bool {
+    state.settings.verify_mode & VERIFY_PEER != 0
 }
 
 /// The value of `SSL_do_handshake` and its like.
@@ -369,13 +398,13 @@ pub(crate) fn handshake(ssl: Handle<Ssl>, side: Option<Side>, function: &'static
         }
         renew_keys(&mut state);
         if renegotiation::fails(&mut state) {
-            state.want = Want::Nothing;
+            state.handshake.want = Want::Nothing;
             drop(state);
             error::clear();
             renegotiation::report(function);
             return -1;
         }
-        if state.done_told && state.connection.output.is_empty() {
+        if state.handshake.done_told && state.connection.output.is_empty() {
             return 1;
         }
     }

@@ -23,7 +23,8 @@ pub(crate) fn version(state: &SslState) -> c_int {
     };
     let client = state.connection.is_started() && state.side == Some(Side::Client);
     let offered = || client.then(|| state.settings.highest_version()).flatten();
-    state.connection.version().or_else(offered).unwrap_or_else(of_method)
+    let before = || state.version_method.map(|method| method.version);
+    state.connection.version().or_else(offered).or_else(before).unwrap_or_else(of_method)
 }
 
 /// `SSL_CTRL_GET_RI_SUPPORT`: whether the peer knows secure renegotiation (RFC 5746).
@@ -109,7 +110,7 @@ exported! {
     ) -> () => (), {
         let Some(ssl) = ssl.get() else { return };
         let state = ssl.lock();
-        let agreed = state.connection.alpn().or(state.alpn_selected.as_deref());
+        let agreed = state.connection.alpn().or(state.handshake.alpn_selected.as_deref());
         out.set(agreed.map_or(std::ptr::null(), <[u8]>::as_ptr));
         length.set(agreed.map_or(0, |protocol| uint(protocol.len())));
     }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::abi::arguments::{Bytes, Handle, Out, Room, int};
 use crate::abi::guard::exported;
 use crate::abi::handshake::{Outcome, drive, fail};
+use crate::abi::handshake_state::{Want, WriteProgress};
 use crate::abi::notify::{self, CLOSE_NOTIFY, Event, WARNING};
-use crate::abi::objects::{Ssl, SslState, Want, WriteProgress};
+use crate::abi::objects::{Ssl, SslState};
 use crate::abi::renegotiation::Renegotiation;
 use crate::abi::transport::{self, Blocked};
 use crate::abi::{messages, session_use};
@@ -64,11 +65,11 @@ fn read_data(
         let (received, worked, handled, answers) = {
             let mut state = ssl.lock();
             if state.shutdown & RECEIVED_SHUTDOWN != 0 {
-                state.want = Want::Nothing;
+                state.handshake.want = Want::Nothing;
                 return Err(0);
             }
-            if state.reported {
-                state.want = Want::Nothing;
+            if state.handshake.reported {
+                state.handshake.want = Want::Nothing;
                 return Err(-1);
             }
             let had_some = !state.connection.input.unread().is_empty();
@@ -82,12 +83,12 @@ fn read_data(
             };
             let received = match worked.then(|| state.connection.receive(&mut reader)) {
                 Some(Ok(Received::Data)) => {
-                    state.want = Want::Nothing;
+                    state.handshake.want = Want::Nothing;
                     return Ok(count);
                 }
                 Some(Ok(Received::Closed)) => {
                     state.shutdown |= RECEIVED_SHUTDOWN;
-                    state.want = Want::Nothing;
+                    state.handshake.want = Want::Nothing;
                     drop(state);
                     notify::tell(ssl, Event::AlertRead(WARNING, CLOSE_NOTIFY));
                     return Err(0);
@@ -115,7 +116,7 @@ fn read_data(
             return Err(-1);
         }
         if let Err(blocked) = transport::fill(ssl, function) {
-            let ended = blocked == Blocked::Failed && ssl.lock().eof;
+            let ended = blocked == Blocked::Failed && ssl.lock().handshake.eof;
             return Err(if ended { 0 } else { -1 });
         }
     }
@@ -129,7 +130,7 @@ fn without_retry(ssl: &Arc<Ssl>) -> bool {
         if state.settings.mode & MODE_AUTO_RETRY != 0 {
             return false;
         }
-        state.want = Want::Reading;
+        state.handshake.want = Want::Reading;
         state.rbio.clone()
     };
     if let Some(bio) = bio {
@@ -142,8 +143,8 @@ fn without_retry(ssl: &Arc<Ssl>) -> bool {
 fn complete(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
     let chosen = {
         let mut state = ssl.lock();
-        if state.done_told {
-            state.renegotiation = Renegotiation::None;
+        if state.handshake.done_told {
+            state.handshake.renegotiation = Renegotiation::None;
             renew_keys(&mut state);
             return Ok(());
         }
@@ -161,7 +162,7 @@ fn complete(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Stopped> {
 
 /// Renews the keys when `SSL_key_update` has asked for it.
 pub(crate) fn renew_keys(state: &mut SslState) {
-    if state.key_update.take().is_some() {
+    if state.handshake.key_update.take().is_some() {
         // An engine that has failed says so at the next write.
         let _ = state.connection.update_keys();
     }
@@ -177,11 +178,11 @@ fn write(ssl: &Arc<Ssl>, data: &[u8], function: &'static CStr) -> Result<usize, 
             error::raise(function, reasons::PROTOCOL_IS_SHUTDOWN, None);
             return Err(-1);
         }
-        state.want = Want::Nothing;
-        if data.is_empty() && !state.write.active {
+        state.handshake.want = Want::Nothing;
+        if data.is_empty() && !state.handshake.write.active {
             return Ok(0);
         }
-        resume(state.write, data, state.settings.mode).map_err(|reason| {
+        resume(state.handshake.write, data, state.settings.mode).map_err(|reason| {
             error::raise(function, reason, None);
             -1
         })?
@@ -194,12 +195,12 @@ fn write(ssl: &Arc<Ssl>, data: &[u8], function: &'static CStr) -> Result<usize, 
         match transport::flush(ssl) {
             Ok(()) => {}
             Err(_) => {
-                ssl.lock().write = progress;
+                ssl.lock().handshake.write = progress;
                 return Err(-1);
             }
         }
         if progress.active && (progress.encrypted == data.len() || partial) {
-            ssl.lock().write = WriteProgress::default();
+            ssl.lock().handshake.write = WriteProgress::default();
             return Ok(progress.encrypted);
         }
         let rest = data.get(progress.encrypted..).unwrap_or_default();
@@ -243,7 +244,7 @@ fn shutdown(ssl: &Arc<Ssl>, function: &'static CStr) -> c_int {
             state.shutdown = SENT_SHUTDOWN | RECEIVED_SHUTDOWN;
             return 1;
         }
-        if !state.connection.is_complete() || state.reported {
+        if !state.connection.is_complete() || state.handshake.reported {
             drop(state);
             error::raise(function, reasons::SHUTDOWN_WHILE_IN_INIT, None);
             return -1;
@@ -419,10 +420,10 @@ exported! {
                 reasons::INVALID_KEY_UPDATE_TYPE
             } else if !state.connection.is_complete() {
                 reasons::STILL_IN_INIT
-            } else if state.write.active {
+            } else if state.handshake.write.active {
                 reasons::BAD_WRITE_RETRY
             } else {
-                state.key_update = Some(kind);
+                state.handshake.key_update = Some(kind);
                 return 1;
             }
         };
@@ -432,6 +433,6 @@ exported! {
 
     /// The update that waits for the next read or write; -1 for none.
     fn SSL_get_key_update_type(ssl: Handle<Ssl>) -> c_int => -1, {
-        ssl.get().and_then(|ssl| ssl.lock().key_update).unwrap_or(-1)
+        ssl.get().and_then(|ssl| ssl.lock().handshake.key_update).unwrap_or(-1)
     }
 }

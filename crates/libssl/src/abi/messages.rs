@@ -13,9 +13,10 @@ use crate::abi::arguments::{Handle, Opaque};
 use crate::abi::callbacks::{Callbacks, ExtensionCb, MsgCb};
 use crate::abi::client_hello;
 use crate::abi::guard::exported;
+use crate::abi::handshake_state::{ClientStage, Want};
 use crate::abi::method::Side;
 use crate::abi::notify;
-use crate::abi::objects::{ClientStage, Ctx, Ssl, SslState, Want};
+use crate::abi::objects::{Ctx, Ssl, SslState};
 use crate::core::settings::TLS1_3;
 use crate::core::wire::steps::{Heard, Steps};
 use crate::core::wire::{Content, Event, extensions};
@@ -34,8 +35,8 @@ pub(crate) fn start(ssl: &Ssl, state: &mut SslState) {
     let server = state.side == Some(Side::Server);
     state.connection.watch(&state.settings, server, whole);
     let steps = Steps::new(server);
-    state.hand_state = Some(steps.state());
-    state.steps = Some(steps);
+    state.handshake.hand_state = Some(steps.state());
+    state.handshake.steps = Some(steps);
     ssl.watched.store(true, Ordering::Relaxed);
 }
 
@@ -84,12 +85,14 @@ fn show_until(ssl: &Arc<Ssl>, last: impl Fn(&Event) -> bool) {
         let (event, passed, callbacks, tls13) = {
             let mut state = ssl.lock();
             // What comes after the callback that a client waits for is not shown before it.
-            if state.client_stage >= ClientStage::Verified && state.want == Want::X509Lookup {
+            if state.handshake.client_stage >= ClientStage::Verified
+                && state.handshake.want == Want::X509Lookup
+            {
                 return;
             }
             let Some(event) = state.connection.next_event() else { return };
             let tls13 = state.connection.version() == Some(TLS1_3);
-            let passed = state.steps.as_mut().map(|steps| {
+            let passed = state.handshake.steps.as_mut().map(|steps| {
                 steps.choose(tls13);
                 steps.pass(&event)
             });
@@ -129,7 +132,7 @@ fn step(ssl: &Arc<Ssl>, take: impl FnOnce(&mut Steps) -> Vec<Heard>) {
     }
     show(ssl);
     let Some(_telling) = Telling::start(ssl) else { return };
-    let heard = ssl.lock().steps.as_mut().map(take);
+    let heard = ssl.lock().handshake.steps.as_mut().map(take);
     hear(ssl, &heard.unwrap_or_default());
 }
 
@@ -138,7 +141,7 @@ fn hear(ssl: &Arc<Ssl>, heard: &[Heard]) {
     for heard in heard {
         match heard {
             Heard::Loop => notify::step(ssl),
-            Heard::State(state) => ssl.lock().hand_state = Some(*state),
+            Heard::State(state) => ssl.lock().handshake.hand_state = Some(*state),
             Heard::Exit => notify::exit(ssl, 1),
         }
     }

@@ -3,8 +3,8 @@
 use std::ffi::c_int;
 
 use crate::abi::arguments::Handle;
-use crate::abi::connection::start_anew;
 use crate::abi::guard::exported;
+use crate::abi::handshake_state;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::core::settings::{Settings, TLS1_2};
 
@@ -83,14 +83,18 @@ exported! {
         // SAFETY: as above.
         let (Some(ssl), Some(method)) = (ssl.get(), unsafe { method.as_ref() }) else { return 0 };
         let mut state = ssl.lock();
+        let mut replaced = None;
         if state.method.version != method.version {
             if state.in_handshake {
                 return 0;
             }
-            start_anew(&mut state);
+            replaced = Some(handshake_state::replace(&mut state));
+            state.version_method = None;
             Settings::change(&mut state.settings, |s| s.fixed_version = method.version);
         }
         state.method = method;
+        drop(state);
+        drop(replaced);
         1
     }
 }

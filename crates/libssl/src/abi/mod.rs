@@ -32,6 +32,7 @@ pub(crate) mod exchanged;
 pub(crate) mod groups;
 pub(crate) mod guard;
 pub(crate) mod handshake;
+pub(crate) mod handshake_state;
 pub(crate) mod hosts;
 pub(crate) mod info;
 pub(crate) mod init;

@@ -14,24 +14,21 @@ use crate::abi::certificate::Certificates;
 use crate::abi::cipher_list::Shown;
 use crate::abi::client_ca::CaNames;
 use crate::abi::guard::exported;
+use crate::abi::handshake_state::{HandshakeState, VersionMethod};
 use crate::abi::method::{Method, Side};
-use crate::abi::renegotiation::Renegotiation;
 use crate::abi::seen::Seen;
 use crate::abi::session_cache::{self, SessionCache};
 use crate::abi::session_use::{self, ConnectionSessions};
 use crate::abi::status::Status;
 use crate::core::connection::Connection;
-use crate::core::key_log::CollectedKeys;
 use crate::core::properties;
 use crate::core::settings::Settings;
-use crate::core::wire::steps::Steps;
 use crate::sys::bio::Bio;
 use crate::sys::error;
 use crate::sys::ex_data::{Class, ExData};
 use crate::sys::libcrypto as ffi;
 use crate::sys::reasons;
-use crate::sys::stack::Chain;
-use crate::sys::x509::{Certificate, Store, VerifyParam};
+use crate::sys::x509::{Store, VerifyParam};
 
 /// An `SSL_CTX`.
 pub(crate) struct Ctx {
@@ -71,7 +68,7 @@ pub(crate) struct Ssl {
 
 /// What changes in an `SSL`.
 pub(crate) struct SslState {
-    /// The names of CAs to send, and those that the peer has sent.
+    /// The names of CAs to send.
     pub(crate) ca_names: CaNames,
     /// The context that is current: a server name callback may change it.
     pub(crate) ctx: Arc<Ctx>,
@@ -89,99 +86,23 @@ pub(crate) struct SslState {
     pub(crate) rbio: Option<Bio>,
     pub(crate) wbio: Option<Bio>,
     pub(crate) connection: Connection,
-    pub(crate) key_log: Option<Arc<CollectedKeys>>,
-    /// The steps of the handshake, when someone watches.
-    pub(crate) steps: Option<Steps>,
-    /// Where they have led, as far as it was told.
-    pub(crate) hand_state: Option<c_int>,
-    /// Whether they have ended in a failure, as far as it was told.
-    pub(crate) hand_failed: bool,
-    /// What the last operation waits for.
-    pub(crate) want: Want,
-    /// Whether an error of this connection is in the queue already.
-    pub(crate) reported: bool,
-    /// Whether the handshake's end has been noted.
-    pub(crate) finished: bool,
-    /// Whether it has been told, with all of the handshake sent.
-    pub(crate) done_told: bool,
+    /// State of this handshake, which a new one replaces whole.
+    pub(crate) handshake: HandshakeState,
+    /// The method of the version that an earlier handshake agreed on, until `SSL_clear`.
+    pub(crate) version_method: Option<VersionMethod>,
     /// Whether a handshake is running: what a callback of it calls does not run it again.
     pub(crate) in_handshake: bool,
-    /// Whether the transport has ended.
-    pub(crate) eof: bool,
     /// `SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN`.
     pub(crate) shutdown: c_int,
     pub(crate) quiet_shutdown: c_int,
     pub(crate) read_ahead: c_int,
-    /// How far a write has come that did not finish.
-    pub(crate) write: WriteProgress,
-    /// `SSL_KEY_UPDATE_*`, when the keys are to be renewed.
-    pub(crate) key_update: Option<c_int>,
-    pub(crate) renegotiation: Renegotiation,
     /// The name that a client sends, or that a server was sent.
     pub(crate) server_name: Option<CString>,
-    /// The protocol of ALPN that a server has selected, until the handshake is complete.
-    pub(crate) alpn_selected: Option<Vec<u8>>,
     pub(crate) verify_result: c_long,
-    pub(crate) peer: Option<Certificate>,
-    pub(crate) peer_chain: Option<Arc<Chain>>,
-    pub(crate) verified_chain: Option<Chain>,
     pub(crate) status: Status,
     pub(crate) sessions: ConnectionSessions,
-    pub(crate) server_stage: ServerStage,
-    pub(crate) client_stage: ClientStage,
     /// What `SSL_get_ciphers` shows.
     pub(crate) ciphers: Shown,
-    /// What `SSL_get_client_ciphers` shows.
-    pub(crate) client_ciphers: Shown,
-}
-
-/// What an operation that did not finish waits for: `SSL_want(3)`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Want {
-    #[default]
-    Nothing,
-    Reading,
-    Writing,
-    /// The certificate callback.
-    X509Lookup,
-    /// The ClientHello callback.
-    ClientHello,
-    /// The verification callback.
-    RetryVerify,
-}
-
-/// A write that waits for the transport.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct WriteProgress {
-    /// Bytes of the program's buffer that are encrypted.
-    pub(crate) encrypted: usize,
-    /// Where the program's buffer was.
-    pub(crate) buffer: usize,
-    /// Whether a write is under way.
-    pub(crate) active: bool,
-}
-
-/// Which callbacks of a server's handshake have run; one that asks to be called again is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ServerStage {
-    #[default]
-    Start,
-    /// All for the first hello; a second one is awaited, for which they run again.
-    Retry,
-    ClientHelloDone,
-    ServerNameDone,
-    AlpnDone,
-}
-
-/// Which callbacks of a client's handshake have run, where one after them may ask for a wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ClientStage {
-    #[default]
-    Start,
-    /// The server's certificates were verified.
-    Verified,
-    /// The certificate callback has chosen.
-    CertificateDone,
 }
 
 impl Ctx {
@@ -271,34 +192,17 @@ impl Ssl {
             rbio: None,
             wbio: None,
             connection: Connection::default(),
-            key_log: None,
-            steps: None,
-            hand_state: None,
-            hand_failed: false,
-            want: Want::Nothing,
-            reported: false,
-            finished: false,
-            done_told: false,
+            handshake: HandshakeState::default(),
+            version_method: None,
             in_handshake: false,
-            eof: false,
             shutdown: 0,
             quiet_shutdown: shared.quiet_shutdown,
             read_ahead: shared.read_ahead,
-            write: WriteProgress::default(),
-            key_update: None,
-            renegotiation: Renegotiation::None,
             server_name: None,
-            alpn_selected: None,
             verify_result: 0,
-            peer: None,
-            peer_chain: None,
-            verified_chain: None,
             status: Status::default(),
             sessions: ConnectionSessions::default(),
-            server_stage: ServerStage::Start,
-            client_stage: ClientStage::Start,
             ciphers: Shown::default(),
-            client_ciphers: Shown::default(),
         };
         Some(Arc::new(Self {
             ex_data: ExData::new(Class::Ssl),
@@ -312,7 +216,7 @@ impl Ssl {
 impl Drop for Ssl {
     fn drop(&mut self) {
         if let Ok(state) = self.state.get_mut() {
-            session_use::discard_bad(state);
+            session_use::discard(session_use::take_bad(state));
         }
         self.ex_data.free(std::ptr::from_ref(self).cast_mut().cast());
         // Freeing a BIO may run code of the program; the order is OpenSSL's.

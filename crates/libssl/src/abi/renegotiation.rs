@@ -30,8 +30,8 @@ pub(crate) enum Renegotiation {
 
 /// Whether a handshake is to fail for it now, which it does once.
 pub(crate) fn fails(state: &mut SslState) -> bool {
-    let before = state.renegotiation;
-    state.renegotiation = match before {
+    let before = state.handshake.renegotiation;
+    state.handshake.renegotiation = match before {
         Renegotiation::Asked => Renegotiation::Failed,
         Renegotiation::None | Renegotiation::Failed => Renegotiation::None,
     };
@@ -40,7 +40,7 @@ pub(crate) fn fails(state: &mut SslState) -> bool {
 
 /// Whether the connection is past its handshake, and in none that has not ended.
 pub(crate) fn is_finished(state: &SslState) -> bool {
-    state.connection.is_complete() && state.renegotiation == Renegotiation::None
+    state.connection.is_complete() && state.handshake.renegotiation == Renegotiation::None
 }
 
 /// Puts into the queue why there is none.
@@ -63,8 +63,8 @@ fn refuse(ssl: Handle<Ssl>, function: &'static CStr) -> c_int {
         error::raise(function, reasons::NO_RENEGOTIATION, None);
         return 0;
     }
-    if state.done_told && !state.reported {
-        state.renegotiation = Renegotiation::Asked;
+    if state.handshake.done_told && !state.handshake.reported {
+        state.handshake.renegotiation = Renegotiation::Asked;
     }
     drop(state);
     report(function);

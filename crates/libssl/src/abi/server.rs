@@ -14,8 +14,9 @@ use crate::abi::arguments::{Handle, Opaque, uint};
 use crate::abi::callbacks::{AlpnSelectCb, CertCb, ClientHelloCb};
 use crate::abi::guard::exported;
 use crate::abi::handshake::{Answered, Outcome};
+use crate::abi::handshake_state::{ServerStage, Want};
 use crate::abi::notify::{self, Event};
-use crate::abi::objects::{Ctx, ServerStage, Ssl, SslState, Want};
+use crate::abi::objects::{Ctx, Ssl, SslState};
 use crate::abi::{client_ca, handshake, not_resumable, security, session_server, status};
 use crate::core::client_hello::extension;
 use crate::core::connection::Step;
@@ -32,13 +33,13 @@ fn refuse(ssl: &Ssl, failure: Failure) -> Answered {
 
 /// Leaves the handshake until a callback is ready.
 fn wait(ssl: &Ssl, want: Want) -> Answered {
-    ssl.lock().want = want;
+    ssl.lock().handshake.want = want;
     Err(Outcome::Again)
 }
 
 /// The callbacks that see the ClientHello.
 pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
-    if ssl.lock().server_stage < ServerStage::ClientHelloDone {
+    if ssl.lock().handshake.server_stage < ServerStage::ClientHelloDone {
         if let Some(answered) = client_hello_callback(ssl) {
             return answered;
         }
@@ -47,7 +48,7 @@ pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
             return refuse(ssl, failure);
         }
         let mut state = ssl.lock();
-        state.server_stage = ServerStage::ClientHelloDone;
+        state.handshake.server_stage = ServerStage::ClientHelloDone;
         note_hello(&mut state);
         session_server::note_hello(&mut state);
         drop(state);
@@ -55,11 +56,11 @@ pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
             return refuse(ssl, failure);
         }
     }
-    if ssl.lock().server_stage < ServerStage::ServerNameDone {
+    if ssl.lock().handshake.server_stage < ServerStage::ServerNameDone {
         if let Err(failure) = server_name_callback(ssl) {
             return refuse(ssl, failure);
         }
-        ssl.lock().server_stage = ServerStage::ServerNameDone;
+        ssl.lock().handshake.server_stage = ServerStage::ServerNameDone;
     }
     // A callback since the start may have changed what is asked about, or who is asked.
     security::settle(ssl);
@@ -78,10 +79,10 @@ pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
     handshake::collect_keys(&mut state);
     let choice = Choice {
         settings: Arc::clone(&state.settings),
-        alpn: state.alpn_selected.clone(),
+        alpn: state.handshake.alpn_selected.clone(),
         sessions: Some(sessions.clone()),
         ticketer: sessions.has_tickets().then_some(sessions as Arc<dyn TicketProducer>),
-        key_log: state.key_log.clone(),
+        key_log: state.handshake.key_log.clone(),
     };
     let step = state.connection.choose(choice);
     let step = again(&mut state, step);
@@ -96,8 +97,8 @@ pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
 /// After a HelloRetryRequest the callbacks run for the second hello as for the first.
 fn again(state: &mut SslState, step: Step) -> Step {
     if state.connection.awaits_second_hello() {
-        state.server_stage = ServerStage::Retry;
-        state.alpn_selected = None;
+        state.handshake.server_stage = ServerStage::Retry;
+        state.handshake.alpn_selected = None;
     }
     step
 }
@@ -126,13 +127,13 @@ fn note_hello(state: &mut SslState) {
 
 /// Keeps from a hello that was refused what OpenSSL has read by then: the type asked for.
 pub(crate) fn note_failed_hello(state: &mut SslState) {
-    if state.server_stage > ServerStage::Start {
+    if state.handshake.server_stage > ServerStage::Start {
         return;
     }
     let request = state.connection.offered().and_then(|h| h.extension(extension::STATUS_REQUEST));
     if request.is_some_and(|contents| contents.first() == Some(&1)) {
         state.status.asked = Some(Default::default());
-        state.server_stage = ServerStage::ClientHelloDone;
+        state.handshake.server_stage = ServerStage::ClientHelloDone;
     }
 }
 
@@ -198,10 +199,10 @@ fn select_alpn(ssl: &Arc<Ssl>) -> Result<(), Failure> {
     const NOACK: c_int = 3;
     let (callbacks, offered) = {
         let mut state = ssl.lock();
-        if state.server_stage >= ServerStage::AlpnDone {
+        if state.handshake.server_stage >= ServerStage::AlpnDone {
             return Ok(());
         }
-        state.server_stage = ServerStage::AlpnDone;
+        state.handshake.server_stage = ServerStage::AlpnDone;
         let offered = state.connection.hello().and_then(|hello| hello.alpn()).map(<[u8]>::to_vec);
         (state.ctx.lock().callbacks, offered)
     };
@@ -224,7 +225,7 @@ fn select_alpn(ssl: &Arc<Ssl>) -> Result<(), Failure> {
         OK if !selected.is_null() => {
             // SAFETY: as above.
             let protocol = unsafe { std::slice::from_raw_parts(selected, length.into()) };
-            ssl.lock().alpn_selected = Some(protocol.to_vec());
+            ssl.lock().handshake.alpn_selected = Some(protocol.to_vec());
             Ok(())
         }
         OK | NOACK => Ok(()),
@@ -269,7 +270,7 @@ pub(crate) fn authenticate(ssl: &Arc<Ssl>) -> Answered {
     }
     let mut state = ssl.lock();
     client_ca::settle(&mut state);
-    let (settings, alpn) = (Arc::clone(&state.settings), state.alpn_selected.clone());
+    let (settings, alpn) = (Arc::clone(&state.settings), state.handshake.alpn_selected.clone());
     let resumable = !state.sessions.not_resumable;
     session_server::begin_full(&state);
     let step = state.connection.authenticate(settings, alpn, staple, resumable);

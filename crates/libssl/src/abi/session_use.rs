@@ -19,6 +19,8 @@ use crate::abi::session_server::{self, ServerHandshake};
 use crate::core::session::{FLAG_EXTENDED_MASTER_SECRET, Session};
 use crate::core::sessions::ClientSession;
 use crate::core::settings::{OP_NO_TICKET, Settings, TLS1_2, TLS1_3, VERIFY_PEER};
+use crate::sys::stack::Chain;
+use crate::sys::x509::Certificate;
 
 /// `SSL_SESS_CACHE_*`.
 const CACHE_CLIENT: c_int = 1;
@@ -36,7 +38,16 @@ pub(crate) struct ConnectionSessions {
     pub(crate) not_resumable: bool,
     /// Whether a client has offered a session.
     offered: bool,
+    /// Whether the session that it has offered is still the current one.
+    shows_offered: bool,
     pub(crate) server: ServerHandshake,
+}
+
+impl ConnectionSessions {
+    /// Keeps the session for a new handshake, and nothing else of the one before.
+    pub(crate) fn begin_handshake(&mut self) {
+        *self = Self { current: self.current.take(), ..Self::default() };
+    }
 }
 
 /// Counts something in the context that the connection was made from.
@@ -65,6 +76,7 @@ pub(crate) fn started(state: &mut SslState) -> Option<ClientSession> {
         _ => None,
     };
     state.sessions.offered = offer.is_some();
+    state.sessions.shows_offered = offer.is_some();
     offer
 }
 
@@ -190,7 +202,7 @@ pub(crate) fn facts(state: &SslState) -> Session {
     Session {
         version: state.connection.version().unwrap_or_default(),
         suite: state.connection.suite().unwrap_or_default(),
-        chain: state.peer.iter().map(|peer| peer.to_der()).collect(),
+        chain: state.handshake.peer.iter().map(|peer| peer.to_der()).collect(),
         alpn: alpn.map(|alpn| alpn.as_ref().to_vec()).unwrap_or_default(),
         flags: match state.connection.agreed().extended_master_secret {
             true => FLAG_EXTENDED_MASTER_SECRET,
@@ -211,8 +223,8 @@ fn complete(session: &mut Session, state: &SslState) -> Option<Peer> {
 
 /// The certificates of a connection's peer.
 pub(crate) fn peer_of(state: &SslState) -> Option<Peer> {
-    let certificate = state.peer.clone()?;
-    Some(Peer { certificate, chain: state.peer_chain.clone() })
+    let certificate = state.handshake.peer.clone()?;
+    Some(Peer { certificate, chain: state.handshake.peer_chain.clone() })
 }
 
 /// How long new sessions of a context last, in seconds.
@@ -268,19 +280,54 @@ pub(crate) fn publish(ssl: &Arc<Ssl>, session: &Arc<SslSession>, side: c_int) {
     }
 }
 
-/// Takes the session of a connection that ends without a goodbye out of the cache: it is not to
-/// be resumed (RFC 5246, 7.2.1).
-pub(crate) fn discard_bad(state: &mut SslState) {
-    let bad = bad_session(state);
-    drop(state.sessions.current.take());
-    if let Some(session) = bad {
-        session_cache::remove(&state.session_ctx, &session);
+/// Takes the session of a connection that ends without a close_notify: it is not to be resumed
+/// (RFC 5246, 7.2.1). [`discard`] removes it from the cache.
+pub(crate) fn take_bad(state: &mut SslState) -> Option<(Arc<Ctx>, Arc<SslSession>)> {
+    bad_session(state)?;
+    Some((Arc::clone(&state.session_ctx), state.sessions.current.take()?))
+}
+
+/// Removes a session that [`take_bad`] returned. Called with no lock held: callbacks run.
+pub(crate) fn discard(bad: Option<(Arc<Ctx>, Arc<SslSession>)>) {
+    if let Some((ctx, session)) = bad {
+        session_cache::remove(&ctx, &session);
+    }
+}
+
+/// The peer's certificate. Until this handshake has one it is the session's, as in OpenSSL: a client
+/// offers that session, and a cleared connection still has the one of its last handshake.
+pub(crate) fn peer(state: &SslState) -> Option<Certificate> {
+    match &state.handshake.peer {
+        None if !state.handshake.finished => {
+            state.sessions.current.as_ref()?.lock().peer.as_ref().map(|p| p.certificate.clone())
+        }
+        own => own.clone(),
+    }
+}
+
+/// The chain that belongs to [`peer`].
+pub(crate) fn peer_chain(state: &SslState) -> Option<Arc<Chain>> {
+    match &state.handshake.peer_chain {
+        None if !state.handshake.finished => {
+            state.sessions.current.as_ref()?.lock().peer.as_ref()?.chain.clone()
+        }
+        own => own.clone(),
+    }
+}
+
+/// Replaces the session that a client has offered in vain by the one that its handshake makes.
+/// Called with no lock held.
+pub(crate) fn not_resumed(ssl: &Ssl) {
+    let offered = std::mem::take(&mut ssl.lock().sessions.shows_offered);
+    if offered {
+        let version = ssl.lock().connection.version().unwrap_or(TLS1_2);
+        set_current(ssl, made(ssl, Session { version, ..Session::default() }));
     }
 }
 
 /// The session that leaves the cache when this connection ends now.
 fn bad_session(state: &SslState) -> Option<Arc<SslSession>> {
-    let bad = state.finished && state.shutdown == 0 && state.connection.is_complete();
+    let bad = state.handshake.finished && state.shutdown == 0 && state.connection.is_complete();
     state.sessions.current.clone().filter(|_| bad)
 }
 

@@ -34,6 +34,11 @@ pub(crate) struct Status {
     pub(crate) stacks: Stacks,
 }
 
+impl Status {
+    /// Keeps settings for a new handshake.
+    pub(crate) fn begin_handshake(&mut self) {}
+}
+
 /// `SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB`, through `SSL_CTX_callback_ctrl`.
 pub(crate) fn set_callback(ctx: &Ctx, callback: Option<StatusCb>) -> c_long {
     ctx.lock().callbacks.status = callback;
@@ -82,7 +87,7 @@ pub(crate) fn set_type(ssl: &Ssl, kind: c_long, _: *mut c_void) -> c_long {
 pub(crate) fn kind(ssl: &Ssl, _: c_long, _: *mut c_void) -> c_long {
     let state = ssl.lock();
     let kind = match state.side {
-        Some(Side::Server) if state.server_stage > Default::default() => {
+        Some(Side::Server) if state.handshake.server_stage > Default::default() => {
             if state.status.asked.is_some() { OCSP } else { NOTHING }
         }
         _ => state.settings.status_type,

@@ -25,7 +25,7 @@ mod state {
 /// Where a handshake is. When no one watches it, where it rests: before, after, or between two
 /// flights.
 fn rests_at(ssl: &SslState) -> c_int {
-    if let Some(state) = ssl.hand_state {
+    if let Some(state) = ssl.handshake.hand_state {
         return state;
     }
     let connection = &ssl.connection;
@@ -47,7 +47,9 @@ fn state_names(ssl: Handle<Ssl>) -> Names {
     let ssl = ssl.lock();
     match ssl.connection.failure() {
         // While the messages before the failure are shown, it has not happened.
-        Some(_) if ssl.hand_state.is_none() || ssl.hand_failed => names::STATE_ERROR,
+        Some(_) if ssl.handshake.hand_state.is_none() || ssl.handshake.hand_failed => {
+            names::STATE_ERROR
+        }
         _ => names::state(rests_at(&ssl)),
     }
 }

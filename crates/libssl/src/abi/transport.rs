@@ -5,9 +5,10 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use crate::abi::handshake::fail;
+use crate::abi::handshake_state::Want;
 use crate::abi::io::RECEIVED_SHUTDOWN;
 use crate::abi::messages;
-use crate::abi::objects::{Ssl, Want};
+use crate::abi::objects::Ssl;
 use crate::core::failure::{Failure, alert};
 use crate::core::settings::OP_IGNORE_UNEXPECTED_EOF;
 use crate::sys::bio::Transfer;
@@ -17,7 +18,7 @@ use crate::sys::reasons;
 /// Why bytes were not moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blocked {
-    /// The transport is not ready: [`crate::abi::objects::SslState::want`] says for what.
+    /// The transport is not ready: [`crate::abi::handshake_state::HandshakeState::want`] says for what.
     Again,
     /// The transport has failed or ended.
     Failed,
@@ -38,7 +39,7 @@ pub(crate) fn flush(ssl: &Arc<Ssl>) -> Result<(), Blocked> {
                 error::raise(c"SSL_write", reasons::BIO_NOT_SET, None);
                 return Err(Blocked::Failed);
             };
-            state.want = Want::Writing;
+            state.handshake.want = Want::Writing;
             (bio, state.connection.take_output())
         };
         let mut written = 0;
@@ -63,7 +64,7 @@ pub(crate) fn flush(ssl: &Arc<Ssl>) -> Result<(), Blocked> {
                 messages::show(ssl);
                 return Err(blocked);
             }
-            None => ssl.lock().want = Want::Nothing,
+            None => ssl.lock().handshake.want = Want::Nothing,
         }
         messages::show(ssl);
     }
@@ -78,7 +79,7 @@ pub(crate) fn fill(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Blocke
             error::raise(function, reasons::READ_BIO_NOT_SET, None);
             return Err(Blocked::Failed);
         };
-        state.want = Want::Reading;
+        state.handshake.want = Want::Reading;
         let missing = state.connection.input.missing();
         let size = if state.read_ahead != 0 { missing.max(READ_AHEAD) } else { missing };
         let whole = state.connection.takes_records_whole();
@@ -100,7 +101,7 @@ pub(crate) fn fill(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Blocke
         }
         state.connection.take_back(buffer);
         if let Transfer::Moved(_) = transfer {
-            state.want = Want::Nothing;
+            state.handshake.want = Want::Nothing;
         }
         closed
     };
@@ -121,8 +122,8 @@ pub(crate) fn fill(ssl: &Arc<Ssl>, function: &'static CStr) -> Result<(), Blocke
 fn end(ssl: &Arc<Ssl>, function: &'static CStr) {
     let failure = {
         let mut state = ssl.lock();
-        state.want = Want::Nothing;
-        state.eof = true;
+        state.handshake.want = Want::Nothing;
+        state.handshake.eof = true;
         state.connection.input.end();
         if state.settings.has_option(OP_IGNORE_UNEXPECTED_EOF) {
             state.shutdown |= RECEIVED_SHUTDOWN;

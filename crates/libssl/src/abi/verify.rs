@@ -7,10 +7,12 @@ use std::sync::{Arc, OnceLock};
 use crate::abi::arguments::{Handle, Opaque, Text};
 use crate::abi::callbacks::{CertVerifyCb, VerifyCb};
 use crate::abi::guard::exported;
+use crate::abi::handshake_state::Want;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl};
+use crate::abi::session_use;
 use crate::core::failure::Failure;
-use crate::core::settings::{Settings, VERIFY_PEER};
+use crate::core::settings::Settings;
 use crate::sys::error;
 use crate::sys::libcrypto as ffi;
 use crate::sys::reasons;
@@ -27,9 +29,24 @@ impl Drop for StoreCtx {
     }
 }
 
+/// An outcome of [`verify_peer`] that is no failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verified {
+    /// The handshake goes on.
+    Accepted,
+    /// The verification is to run again.
+    Retry,
+}
+
+/// `SSL_VERIFY_NONE`.
+const VERIFY_NONE: c_int = 0;
+
 /// Verifies the certificates that the peer has shown (DER, its own first), and keeps them and the
 /// outcome in the connection. Called with no lock held: the program's callbacks run in it.
-pub(crate) fn verify_peer(ssl: &Arc<Ssl>, chain: &[Vec<u8>]) -> Result<(), Failure> {
+///
+/// A client's verification that succeeds after `SSL_set_retry_verify` is no outcome yet: success is
+/// also the value that the function's man page has the callback return. A server has no retries.
+pub(crate) fn verify_peer(ssl: &Arc<Ssl>, chain: &[Vec<u8>]) -> Result<Verified, Failure> {
     const BAD_CERTIFICATE: u8 = 42;
     let malformed = || {
         Failure::new(
@@ -51,26 +68,32 @@ pub(crate) fn verify_peer(ssl: &Arc<Ssl>, chain: &[Vec<u8>]) -> Result<(), Failu
     let untrusted = Chain::new(&certificates).ok_or_else(malformed)?;
     {
         let mut state = ssl.lock();
+        state.handshake.want = Want::Nothing;
+        state.handshake.retry_verify = false;
         // As in OpenSSL a client shows what it verifies as a chain, and as its peer when it has.
-        state.peer = None;
-        state.peer_chain = shown.take_if(|_| !server);
-        state.verified_chain = None;
+        state.handshake.peer = None;
+        state.handshake.peer_chain = shown.take_if(|_| !server);
+        state.handshake.verified_chain = None;
     }
     let verified = run(ssl, own, &untrusted).ok_or_else(malformed)?;
-    if ssl.lock().settings.verify_mode & VERIFY_PEER != 0 && !verified {
-        let code = ssl.lock().verify_result;
+    let mut state = ssl.lock();
+    if !server && verified && state.handshake.retry_verify {
+        return Ok(Verified::Retry);
+    }
+    // A server refuses in every mode. A client refuses in every mode but SSL_VERIFY_NONE, also
+    // in those that lack SSL_VERIFY_PEER.
+    if !verified && (server || state.settings.verify_mode != VERIFY_NONE) {
         return Err(Failure::new(
-            alert_of(code),
+            alert_of(state.verify_result),
             reasons::CERTIFICATE_VERIFY_FAILED,
             String::new(),
         ));
     }
-    let mut state = ssl.lock();
-    state.peer = Some(own.clone());
-    state.peer_chain = shown.or(state.peer_chain.take());
+    state.handshake.peer = Some(own.clone());
+    state.handshake.peer_chain = shown.or(state.handshake.peer_chain.take());
     drop(state);
     error::clear();
-    Ok(())
+    Ok(Verified::Accepted)
 }
 
 /// Runs the verification. None when it could not be set up.
@@ -111,7 +134,8 @@ fn run(ssl: &Arc<Ssl>, own: &Certificate, untrusted: &Chain) -> Option<bool> {
         let mut state = ssl.lock();
         state.verify_result = c_long::from(ffi::X509_STORE_CTX_get_error(context.0));
         if !ffi::X509_STORE_CTX_get0_chain(context.0).is_null() {
-            state.verified_chain = Chain::from_raw(ffi::X509_STORE_CTX_get1_chain(context.0));
+            state.handshake.verified_chain =
+                Chain::from_raw(ffi::X509_STORE_CTX_get1_chain(context.0));
         }
         ffi::X509_VERIFY_PARAM_move_peername(param, effective);
         Some(verified > 0)
@@ -318,13 +342,13 @@ exported! {
 
     fn SSL_get0_peer_certificate(ssl: Handle<Ssl>) -> *mut ffi::X509 => std::ptr::null_mut(), {
         ssl.get().map_or(std::ptr::null_mut(), |ssl| {
-            ssl.lock().peer.as_ref().map_or(std::ptr::null_mut(), Certificate::as_ptr)
+            session_use::peer(&ssl.lock()).map_or(std::ptr::null_mut(), |peer| peer.as_ptr())
         })
     }
 
     fn SSL_get1_peer_certificate(ssl: Handle<Ssl>) -> *mut ffi::X509 => std::ptr::null_mut(), {
         ssl.get().map_or(std::ptr::null_mut(), |ssl| {
-            ssl.lock().peer.as_ref().map_or(std::ptr::null_mut(), Certificate::to_raw)
+            session_use::peer(&ssl.lock()).map_or(std::ptr::null_mut(), |peer| peer.to_raw())
         })
     }
 
@@ -332,7 +356,7 @@ exported! {
         => std::ptr::null_mut(),
     {
         ssl.get().map_or(std::ptr::null_mut(), |ssl| {
-            ssl.lock().peer_chain.as_ref().map_or(std::ptr::null_mut(), |chain| chain.as_ptr())
+            session_use::peer_chain(&ssl.lock()).map_or(std::ptr::null_mut(), |chain| chain.as_ptr())
         })
     }
 
@@ -340,7 +364,7 @@ exported! {
         => std::ptr::null_mut(),
     {
         ssl.get().map_or(std::ptr::null_mut(), |ssl| {
-            ssl.lock().verified_chain.as_ref().map_or(std::ptr::null_mut(), Chain::as_ptr)
+            ssl.lock().handshake.verified_chain.as_ref().map_or(std::ptr::null_mut(), Chain::as_ptr)
         })
     }
 }

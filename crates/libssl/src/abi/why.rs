@@ -4,8 +4,9 @@ use std::ffi::c_int;
 
 use crate::abi::arguments::Handle;
 use crate::abi::guard::exported;
+use crate::abi::handshake_state::Want;
 use crate::abi::io::RECEIVED_SHUTDOWN;
-use crate::abi::objects::{Ssl, Want};
+use crate::abi::objects::Ssl;
 use crate::sys::error;
 
 /// `SSL_get_error(3)`.
@@ -34,13 +35,13 @@ fn error_of(ssl: &Ssl, value: c_int) -> c_int {
     }
     let (want, bio, closed) = {
         let state = ssl.lock();
-        let bio = match state.want {
+        let bio = match state.handshake.want {
             Want::Reading => state.rbio.clone(),
             Want::Writing => state.wbio.clone(),
             _ => None,
         };
         let closed = state.shutdown & RECEIVED_SHUTDOWN != 0;
-        (state.want, bio, closed)
+        (state.handshake.want, bio, closed)
     };
     if let Some(bio) = bio {
         if bio.should_read() && (want == Want::Reading || !bio.should_write()) {
@@ -72,7 +73,7 @@ exported! {
     }
 
     fn SSL_want(ssl: Handle<Ssl>) -> c_int => 1, {
-        ssl.get().map_or(1, |ssl| match ssl.lock().want {
+        ssl.get().map_or(1, |ssl| match ssl.lock().handshake.want {
             Want::Nothing => 1,
             Want::Writing => 2,
             Want::Reading => 3,
