@@ -4,70 +4,56 @@
 
 use std::ffi::{CStr, CString, c_int};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
 
 use crate::abi::arguments::{Handle, Text, int};
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl, SslState};
 use crate::core::client_hello::ClientHello;
-use crate::core::settings::TLS1_3;
+use crate::core::settings::{Settings, TLS1_3};
 use crate::sys::error;
 use crate::sys::libcrypto as ffi;
 use crate::sys::names::{self, Names};
 
 type Stack = *mut ffi::OPENSSL_STACK;
 
-/// A stack of the program's, and what of it goes over the wire.
-#[derive(Debug)]
-struct List {
-    names: Names,
-    der: Arc<[Vec<u8>]>,
-}
-
-impl List {
-    fn new(names: Names) -> Self {
-        let der = names.to_der().into();
-        Self { names, der }
-    }
-}
-
 /// The names that a context or a connection has.
+///
+/// The program has the stacks too, and may push names onto them, so they are read when they are sent.
 #[derive(Debug, Default)]
 pub(crate) struct CaNames {
     /// For both sides: `SSL_CTX_set0_CA_list`.
-    both: Option<List>,
+    both: Option<Names>,
     /// For a server, before the other: `SSL_CTX_set_client_CA_list`.
-    client: Option<List>,
+    client: Option<Names>,
 }
 
 impl CaNames {
     /// Those of a new context: there are lists, and nothing in them.
     pub(crate) fn of_context() -> Self {
-        let empty = || Names::new().map(List::new);
-        Self { both: empty(), client: empty() }
+        Self { both: Names::new(), client: Names::new() }
     }
 
     /// Those of a copy of a connection.
     pub(crate) fn copy(&self) -> Self {
-        let copy = |list: &Option<List>| list.as_ref()?.names.copy().map(List::new);
+        let copy = |list: &Option<Names>| list.as_ref()?.copy();
         Self { both: copy(&self.both), client: copy(&self.client) }
     }
 }
 
 /// One of the two lists.
-type Which = fn(&mut CaNames) -> &mut Option<List>;
+type Which = fn(&mut CaNames) -> &mut Option<Names>;
 
-fn both(names: &mut CaNames) -> &mut Option<List> {
+fn both(names: &mut CaNames) -> &mut Option<Names> {
     &mut names.both
 }
 
-fn client(names: &mut CaNames) -> &mut Option<List> {
+fn client(names: &mut CaNames) -> &mut Option<Names> {
     &mut names.client
 }
 
-fn show(list: &Option<List>) -> Stack {
-    list.as_ref().map_or(std::ptr::null_mut(), |list| list.names.as_ptr())
+fn show(list: &Option<Names>) -> Stack {
+    list.as_ref().map_or(std::ptr::null_mut(), Names::as_ptr)
 }
 
 /// A context or a connection.
@@ -95,7 +81,7 @@ unsafe fn set(object: Option<&impl HasNames>, which: Which, stack: Stack) {
     // SAFETY: the caller promises it.
     let new = unsafe { Names::from_raw(stack) };
     if let Some(object) = object {
-        drop(object.with(|names| std::mem::replace(which(names), new.map(List::new))));
+        drop(object.with(|names| std::mem::replace(which(names), new)));
     }
 }
 
@@ -112,25 +98,23 @@ unsafe fn add(
     int(object.with(|names| {
         let slot = which(names);
         if slot.is_none() {
-            *slot = Names::new().map(List::new);
+            *slot = Names::new();
         }
         let Some(list) = slot else { return false };
         // SAFETY: the caller promises it.
-        let added = unsafe { list.names.push_subject(certificate) };
-        list.der = list.names.to_der().into();
-        added
+        unsafe { list.push_subject(certificate) }
     }))
 }
 
 /// The names that this side sends. A server sends its list of client CAs; without one, or when it
 /// is empty, the list for both sides, as a client does.
-fn to_send(own: &CaNames, ctx: &CaNames, server: bool) -> Arc<[Vec<u8>]> {
+fn to_send(own: &CaNames, ctx: &CaNames, server: bool) -> Vec<Vec<u8>> {
     let client = own.client.as_ref().or(ctx.client.as_ref());
     client
-        .filter(|list| server && !list.der.is_empty())
+        .filter(|list| server && !list.is_empty())
         .or(own.both.as_ref())
         .or(ctx.both.as_ref())
-        .map(|list| Arc::clone(&list.der))
+        .map(Names::to_der)
         .unwrap_or_default()
 }
 
@@ -140,8 +124,7 @@ pub(crate) fn settle(state: &mut SslState) {
     let server = state.side == Some(Side::Server);
     let names = to_send(&state.ca_names, &state.ctx.lock().ca_names, server);
     if *state.settings.client_ca != *names {
-        // Not `Settings::change`: the cryptography does not depend on the names.
-        Arc::make_mut(&mut state.settings).client_ca = names;
+        Settings::change_names(&mut state.settings, names.into());
     }
 }
 
@@ -297,12 +280,12 @@ mod tests {
     use super::*;
 
     /// A list with one name: O=`name`.
-    fn list(name: u8) -> Option<List> {
+    fn list(name: u8) -> Option<Names> {
         let der = vec![0x30, 12, 0x31, 10, 0x30, 8, 6, 3, 0x55, 4, 10, 0x0C, 1, name];
-        Names::from_der(&[der]).map(List::new)
+        Names::from_der(&[der])
     }
 
-    fn first(names: &Arc<[Vec<u8>]>) -> Option<u8> {
+    fn first(names: &[Vec<u8>]) -> Option<u8> {
         names.first().and_then(|name| name.last().copied())
     }
 
@@ -320,14 +303,14 @@ mod tests {
     #[test]
     fn an_empty_list_of_a_server_is_none() {
         let ctx = CaNames { both: list(b'B'), client: list(b'C') };
-        let own = CaNames { client: Names::new().map(List::new), ..CaNames::default() };
+        let own = CaNames { client: Names::new(), ..CaNames::default() };
         assert_eq!(first(&to_send(&own, &ctx, true)), Some(b'B'));
         assert_eq!(first(&to_send(&own, &CaNames::default(), true)), None);
     }
 
     #[test]
     fn names_come_back_from_der() {
-        let der = list(b'x').unwrap().der.to_vec();
+        let der = list(b'x').unwrap().to_der();
         assert_eq!(Names::from_der(&der).unwrap().to_der(), der);
         assert!(Names::from_der(&[vec![1, 2, 3]]).is_none());
     }

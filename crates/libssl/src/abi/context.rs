@@ -81,11 +81,6 @@ fn version(value: c_long) -> Option<c_int> {
     (value == 0 || (SSL3..=TLS1_3).contains(&value)).then_some(value)
 }
 
-/// `SSL_CTRL_SET_TMP_ECDH`, `SSL_CTRL_SET_ECDH_AUTO`: groups are negotiated anyway.
-pub(crate) fn set_ecdh_auto(_: &impl HasSettings, _: c_long, _: *mut c_void) -> c_long {
-    1
-}
-
 /// `SSL_CTRL_GET_READ_AHEAD` and `SSL_CTRL_SET_READ_AHEAD` of a context.
 pub(crate) fn read_ahead(ctx: &Ctx, _: c_long, _: *mut c_void) -> c_long {
     c_long::from(ctx.lock().read_ahead)
@@ -131,7 +126,9 @@ fn clear_options(object: Option<&impl HasSettings>, options: u64) -> u64 {
 
 /// Returns 0 for success, unlike others.
 fn set_alpn(object: Option<&impl HasSettings>, protocols: Option<&[u8]>) -> c_int {
-    let (Some(object), Some(protocols)) = (object, protocols) else { return 1 };
+    let Some(object) = object else { return 1 };
+    // NULL and an empty list both remove the list.
+    let protocols = protocols.unwrap_or_default();
     if split_protocols(protocols).is_none() {
         return 1;
     }

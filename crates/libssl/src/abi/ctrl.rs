@@ -45,7 +45,7 @@ const fn ctx(number: c_int, ctx: OnCtx) -> Command {
 /// Every command that is answered, by number.
 static COMMANDS: &[Command] = &[
     both(3, temporary_dh::set, temporary_dh::set),
-    both(4, context::set_ecdh_auto, context::set_ecdh_auto),
+    both(4, groups::set_temporary, groups::set_temporary),
     ssl(9, absent::not_shown),
     ssl(10, preferences::renegotiations),
     ssl(11, preferences::renegotiations),

@@ -12,7 +12,7 @@ use crate::core::client_hello::ClientHello;
 use crate::core::groups::{self, GroupsError};
 use crate::core::settings::{OP_CIPHER_SERVER_PREFERENCE, TLS1_2};
 use crate::sys::error;
-use crate::sys::reasons;
+use crate::sys::{pkey, reasons};
 
 /// `SSL_CTRL_SET_GROUPS`: `count` NIDs.
 pub(crate) fn set(object: &impl HasSettings, count: c_long, nids: *mut c_void) -> c_long {
@@ -29,6 +29,21 @@ pub(crate) fn set_list(object: &impl HasSettings, _: c_long, list: *mut c_void) 
     // SAFETY: the program passes a string of C with this command.
     let list = unsafe { CStr::from_ptr(list.cast()) };
     store(object, groups::parse_groups(list.to_bytes()))
+}
+
+/// `SSL_CTRL_SET_TMP_ECDH`: the group of the key, an `EC_KEY`, becomes the only group.
+pub(crate) fn set_temporary(object: &impl HasSettings, _: c_long, key: *mut c_void) -> c_long {
+    let function = c"SSL_CTRL_SET_TMP_ECDH";
+    if key.is_null() {
+        error::raise(function, error::PASSED_NULL_PARAMETER, None);
+        return 0;
+    }
+    // SAFETY: with this command the program passes a valid `EC_KEY`.
+    let Some(nid) = (unsafe { pkey::curve_nid(key.cast()) }) else {
+        error::raise(function, reasons::MISSING_PARAMETERS, None);
+        return 0;
+    };
+    store(object, groups::groups_of_nids(&[nid]))
 }
 
 fn store(object: &impl HasSettings, groups: Result<Vec<NamedGroup>, GroupsError>) -> c_long {

@@ -24,7 +24,7 @@ use crate::core::credentials;
 use crate::core::failure::{Failure, alert};
 use crate::core::server::Choice;
 use crate::core::settings::TLS1_2;
-use crate::sys::reasons;
+use crate::sys::{error, reasons};
 
 /// Ends the handshake from a callback.
 fn refuse(ssl: &Ssl, failure: Failure) -> Answered {
@@ -159,7 +159,6 @@ fn client_hello_callback(ssl: &Arc<Ssl>) -> Option<Answered> {
 fn server_name_callback(ssl: &Arc<Ssl>) -> Result<(), Failure> {
     const ALERT_WARNING: c_int = 1;
     const ALERT_FATAL: c_int = 2;
-    const NOACK: c_int = 3;
     let callbacks = {
         let state = ssl.lock();
         let own = state.ctx.lock().callbacks;
@@ -185,10 +184,7 @@ fn server_name_callback(ssl: &Arc<Ssl>) -> Result<(), Failure> {
             notify::tell(ssl, Event::AlertWritten(notify::WARNING, byte(alert)));
             Ok(())
         }
-        NOACK => {
-            ssl.lock().server_name = None;
-            Ok(())
-        }
+        // NOACK too: SSL_get_servername still returns the name that the client asked for.
         _ => Ok(()),
     }
 }
@@ -222,13 +218,18 @@ fn select_alpn(ssl: &Arc<Ssl>) -> Result<(), Failure> {
         )
     };
     match outcome {
-        OK if !selected.is_null() => {
+        OK if selected.is_null() || length == 0 => {
+            // A protocol cannot be empty (RFC 7301, 3.1), and NOACK is the answer for none.
+            let text = "the ALPN callback returned SSL_TLSEXT_ERR_OK without a protocol";
+            Err(Failure::new(alert::INTERNAL_ERROR, error::INTERNAL_ERROR, text))
+        }
+        OK => {
             // SAFETY: as above.
             let protocol = unsafe { std::slice::from_raw_parts(selected, length.into()) };
             ssl.lock().handshake.alpn_selected = Some(protocol.to_vec());
             Ok(())
         }
-        OK | NOACK => Ok(()),
+        NOACK => Ok(()),
         _ => Err(Failure::new(
             alert::NO_APPLICATION_PROTOCOL,
             reasons::NO_APPLICATION_PROTOCOL,

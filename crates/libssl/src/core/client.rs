@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use rustls::client::{ClientHandshake, ClientSide, Resumption};
+use rustls::client::{ClientHandshake, ClientSide, Resumption, Tls12Resumption};
 use rustls::crypto::{Identity, VerifiedIdentity};
 use rustls::error::Error;
 use rustls::pki_types::{DnsName, IpAddr, ServerName};
@@ -23,7 +23,7 @@ use super::failure::{Failure, alert};
 use super::flight::{Flight, HandshakeSecret, Look};
 use super::key_log::CollectedKeys;
 use super::sessions::{ClientSession, ConnectionSessions};
-use super::settings::Settings;
+use super::settings::{OP_NO_TICKET, Settings};
 use super::verify::Signatures;
 use crate::sys::reasons;
 
@@ -101,7 +101,12 @@ impl Client {
         };
         Parts { signatures, client: Some(Arc::clone(&credentials)), server: None }.play();
         let mut config = ClientConfig::clone(settings.client_config()?);
-        config.resumption = Resumption::store(sessions.clone());
+        // TLS 1.3 resumes by tickets only, and SSL_OP_NO_TICKET does not touch a client's.
+        let tls12 = match settings.has_option(OP_NO_TICKET) {
+            true => Tls12Resumption::SessionIdOnly,
+            false => Tls12Resumption::SessionIdOrTickets,
+        };
+        config.resumption = Resumption::store(sessions.clone()).tls12_resumption(tls12);
         let secret = Arc::new(HandshakeSecret::new(key_log));
         config.key_log = secret.clone();
         let needs = Arc::new(config).connect(server_name(name)).start_handshake(output)?;

@@ -11,7 +11,7 @@ use rustls::client::{ClientCredentialResolver, CredentialRequest};
 use rustls::crypto::SelectedCredential;
 use rustls::enums::{ApplicationProtocol, CertificateType};
 use rustls::error::Error;
-use rustls::server::{ClientHello, PreferServerOrder, ServerCredentialResolver};
+use rustls::server::{ClientHello, InvalidSniPolicy, PreferServerOrder, ServerCredentialResolver};
 use rustls::{ClientConfig, ServerConfig};
 
 use super::credentials::ClientCredentials;
@@ -74,6 +74,8 @@ pub(crate) fn server(settings: &Settings) -> Result<ServerConfig, Error> {
     let mut config = ServerConfig::builder(settings.provider())
         .with_client_cert_verifier(Arc::new(verifier))
         .with_server_credential_resolver(Arc::new(OfConnection))?;
+    // OpenSSL takes any name; the callbacks get the name as the client has sent it.
+    config.invalid_sni_policy = InvalidSniPolicy::IgnoreAll;
     if settings.has_option(OP_CIPHER_SERVER_PREFERENCE) {
         config.cipher_suite_selector = &PreferServerOrder;
     }

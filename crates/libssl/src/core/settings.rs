@@ -164,6 +164,14 @@ impl Settings {
         change(settings);
     }
 
+    /// Changes the names of CAs to send. The provider stays: its cryptography does not depend on
+    /// them. The configurations have the names in them.
+    pub(crate) fn change_names(shared: &mut Arc<Self>, names: Arc<[Vec<u8>]>) {
+        let settings = Arc::make_mut(shared);
+        settings.made = Made { provider: settings.made.provider.clone(), ..Made::default() };
+        settings.client_ca = names;
+    }
+
     /// Whether a version may be spoken. SSLv3, TLS 1.0 and 1.1 never are.
     pub(crate) fn speaks(&self, version: c_int) -> bool {
         let off = match version {

@@ -62,6 +62,12 @@ impl Names {
         unsafe { names(self.as_ptr()).filter_map(|name| der(name)).collect() }
     }
 
+    /// Whether there is no name in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        // SAFETY: the stack is owned.
+        unsafe { ffi::OPENSSL_sk_num(self.as_ptr()) <= 0 }
+    }
+
     /// A stack of its own with the same names. None when memory is out.
     pub(crate) fn copy(&self) -> Option<Self> {
         // SAFETY: the stack is owned, and has names only.

@@ -151,6 +151,18 @@ impl Key {
     }
 }
 
+/// The NID of the curve of a key, 0 for a curve without one. None when the key has no curve.
+///
+/// # Safety
+/// `key` is a valid `EC_KEY`.
+pub(crate) unsafe fn curve_nid(key: *const ffi::EC_KEY) -> Option<c_int> {
+    // SAFETY: the caller promises the key; the group belongs to it.
+    unsafe {
+        let group = ffi::EC_KEY_get0_group(key);
+        (!group.is_null()).then(|| ffi::EC_GROUP_get_curve_name(group))
+    }
+}
+
 /// A key that signs through EVP.
 #[derive(Debug)]
 struct EvpKey {
