@@ -88,6 +88,7 @@ programs! {
     absences
     renegotiation
     second_life
+    settings
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! As in OpenSSL there is one slot for each kind of key; the slot filled last is the current one,
 //! to which chains and keys go. What is complete becomes a credential of the engine.
 
+pub(crate) mod build;
 pub(crate) mod chains;
 pub(crate) mod check;
 pub(crate) mod keys;
@@ -37,6 +38,8 @@ pub(crate) struct Certificates {
     shown_extra: Option<Arc<Chain>>,
     /// What the peer's certificates are verified with, in place of the context's store.
     pub(crate) verify_store: Option<Store>,
+    /// What chains are built from, in place of the context's store.
+    pub(crate) chain_store: Option<Store>,
 }
 
 /// One certificate, its key and its chain.
@@ -262,7 +265,9 @@ fn use_chain_file(function: &'static CStr, holder: Option<&impl Holder>, file: T
         for certificate in &chain {
             judge_certificate(holder, certificate, false)?;
         }
-        holder.change(|certificates| certificates.set_chain(Some(chain)));
+        // A file with one certificate says nothing of a chain.
+        let chain = (!chain.is_empty()).then_some(chain);
+        holder.change(|certificates| certificates.set_chain(chain));
         Ok(())
     });
     answer(function, outcome)

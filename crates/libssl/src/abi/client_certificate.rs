@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::abi::arguments::{Handle, Out, long};
 use crate::abi::callbacks::ClientCertCb;
-use crate::abi::certificate::{Certificates, Holder, answer};
+use crate::abi::certificate::{Certificates, Holder, answer, build};
 use crate::abi::guard::exported;
 use crate::abi::handshake::Outcome;
 use crate::abi::handshake_state::{ClientStage, Want};
@@ -51,10 +51,18 @@ pub(crate) fn choose(ssl: &Arc<Ssl>) -> Result<Result<Option<Arc<Credential>>, F
             }
         }
     }
+    if let Err(failure) = build::complete(ssl, None) {
+        return Ok(Err(failure));
+    }
     if let Some(chosen) = fitting(&mut ssl.lock()) {
         return Ok(Ok(Some(chosen)));
     }
     let answer = client_certificate_callback(ssl);
+    if matches!(answer, Answer::Done)
+        && let Err(failure) = build::complete(ssl, None)
+    {
+        return Ok(Err(failure));
+    }
     let mut state = ssl.lock();
     state.handshake.want = Want::Nothing;
     match answer {

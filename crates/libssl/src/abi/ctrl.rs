@@ -9,7 +9,7 @@ use std::ffi::{c_int, c_long, c_void};
 
 use crate::abi::arguments::Handle;
 use crate::abi::callbacks::{ExtensionCb, MsgCb, NotResumableCb, ServernameCb, StatusCb};
-use crate::abi::certificate::{chains, stores};
+use crate::abi::certificate::{build, chains, stores};
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
 use crate::abi::ticket_keys::{self, TicketKeyCb};
@@ -104,7 +104,9 @@ static COMMANDS: &[Command] = &[
     both(102, signatures::set_client_list, signatures::set_client_list),
     ssl(103, client_certificate::types),
     both(104, client_certificate::set_types, client_certificate::set_types_of_context),
+    both(105, build::set, build::set),
     both(106, stores::set_verify_store, stores::set_verify_store),
+    both(107, stores::set_chain_store, stores::set_chain_store),
     ssl(108, signatures::peer_hash),
     ssl(109, exchanged::peer_key),
     ssl(110, groups::raw_suites),
@@ -128,6 +130,7 @@ static COMMANDS: &[Command] = &[
     ssl(134, groups::negotiated),
     ssl(136, handshake::set_retry_verify),
     both(137, stores::verify_store, stores::verify_store),
+    both(138, stores::chain_store, stores::chain_store),
 ];
 
 /// Commands whose argument is a function: `SSL_CTX_callback_ctrl`.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::abi::arguments::Handle;
 use crate::abi::callbacks::KeylogCb;
+use crate::abi::certificate::build;
 use crate::abi::guard::exported;
 use crate::abi::handshake_state::{ClientStage, Want};
 use crate::abi::io::{RECEIVED_SHUTDOWN, renew_keys};
@@ -86,6 +87,10 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
             return fail(ssl, function, &failure);
         }
         security::settle(ssl);
+        let is_client = ssl.lock().side == Some(Side::Client);
+        if is_client && let Err(failure) = build::complete(ssl, None) {
+            return fail(ssl, function, &failure);
+        }
         if let Err(failure) = start(ssl) {
             return fail(ssl, function, &failure);
         }

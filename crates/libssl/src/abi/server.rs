@@ -12,6 +12,7 @@ use rustls::crypto::TicketProducer;
 
 use crate::abi::arguments::{Handle, Opaque, uint};
 use crate::abi::callbacks::{AlpnSelectCb, CertCb, ClientHelloCb};
+use crate::abi::certificate::build;
 use crate::abi::guard::exported;
 use crate::abi::handshake::{Answered, Outcome};
 use crate::abi::handshake_state::{ServerStage, Want};
@@ -258,7 +259,8 @@ pub(crate) fn authenticate(ssl: &Arc<Ssl>) -> Answered {
     }
     // The lock is released before the failure locks again.
     let chosen = choose_certificate(&mut ssl.lock());
-    if let Err(failure) = chosen {
+    let current = ssl.lock().certificates.current_index();
+    if let Err(failure) = chosen.and_then(|()| build::complete(ssl, Some(current))) {
         return refuse(ssl, failure);
     }
     not_resumable::ask(ssl);

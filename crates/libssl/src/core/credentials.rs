@@ -43,6 +43,20 @@ impl Credential {
         Self { identity: Arc::new(Identity::X509(identity)), key, slot }
     }
 
+    /// Whether there is a chain after the certificate.
+    pub(crate) fn has_chain(&self) -> bool {
+        matches!(&*self.identity, Identity::X509(identity) if !identity.intermediates.is_empty())
+    }
+
+    /// The same certificate and key with another chain (DER).
+    pub(crate) fn with_chain(&self, chain: Vec<Vec<u8>>) -> Self {
+        let mut identity = Arc::clone(&self.identity);
+        if let Identity::X509(identity) = Arc::make_mut(&mut identity) {
+            identity.intermediates = chain.into_iter().map(CertificateDer::from).collect();
+        }
+        Self { identity, key: Arc::clone(&self.key), slot: self.slot }
+    }
+
     fn select(
         &self,
         schemes: &[SignatureScheme],

@@ -87,6 +87,17 @@ pub(crate) fn raise(function: &'static CStr, reason: c_int, data: Option<&str>) 
     }
 }
 
+/// Runs a function of libcrypto whose failures are no errors of the program: the queue stays as it
+/// was.
+pub(crate) fn unchanged<T>(run: impl FnOnce() -> T) -> T {
+    // SAFETY: the marks are in the queue of this thread.
+    unsafe { ffi::ERR_set_mark() };
+    let value = run();
+    // SAFETY: as above; the mark was set here.
+    unsafe { ffi::ERR_pop_to_mark() };
+    value
+}
+
 /// Empties the thread's queue.
 pub(crate) fn clear() {
     // SAFETY: takes nothing and touches only the calling thread's queue.

@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 pub(crate) mod bio;
+pub(crate) mod chain_builder;
 pub(crate) mod error;
 pub(crate) mod ex_data;
 pub(crate) mod libcrypto;
