@@ -81,6 +81,12 @@ const TOO_LARGE: &[&str] = &[
     "server: error: SSL routines: sslv3 alert illegal parameter (1047): SSL alert number 47",
 ];
 
+/// rustls takes the kinds of keys of a suite of TLS 1.2 from its own list, without RSASSA-PSS.
+const NO_PSS_IN_TLS12: &str = "RSASSA-PSS keys do not sign in TLS 1.2";
+
+/// OpenSSL's client signs with such a key, which no server takes.
+const ODD_CURVE: &str = "a certificate on a curve that is no group of TLS is not shown";
+
 /// What both ends say when a client's certificate callback fails.
 const CALLBACK_FAILED: &[&str] = &[
     "client: alert sent: fatal: internal error",
@@ -170,6 +176,49 @@ macro_rules! no_signal {
 }
 
 const TABLE: &[Difference] = &[
+    Difference {
+        program: "key_kinds",
+        cases: "TLSv1.2, server, RSASSA-PSS beside nothing",
+        theirs: &["done 1 1", "client sees RSA-PSS", "signed with 1 UNDEF"],
+        ours: &["client: alert received: fatal: handshake failure", "done 0 0"],
+        reason: NO_PSS_IN_TLS12,
+    },
+    Difference {
+        program: "key_kinds",
+        cases: "TLSv1.2, server, RSASSA-PSS beside rsa",
+        theirs: &["client sees RSA-PSS"],
+        ours: &["client sees RSA"],
+        reason: NO_PSS_IN_TLS12,
+    },
+    Difference {
+        program: "key_kinds",
+        cases: "TLSv1.2, client, RSASSA-PSS",
+        theirs: &["server sees RSA-PSS", "signed with 1 UNDEF"],
+        ours: &["server sees none", "signed with 0 UNDEF"],
+        reason: NO_PSS_IN_TLS12,
+    },
+    Difference {
+        program: "key_kinds",
+        cases: "TLSv1.2, client, brainpoolP256r1",
+        theirs: &[
+            "server: alert sent: fatal: illegal parameter",
+            "client: alert received: fatal: illegal parameter",
+            "done 0 0",
+        ],
+        ours: &["done 1 1", "server sees none", "signed with 0 UNDEF"],
+        reason: ODD_CURVE,
+    },
+    Difference {
+        program: "key_kinds",
+        cases: "TLSv1.2, client, secp256k1",
+        theirs: &[
+            "server: alert sent: fatal: illegal parameter",
+            "client: alert received: fatal: illegal parameter",
+            "done 0 0",
+        ],
+        ours: &["done 1 1", "server sees none", "signed with 0 UNDEF"],
+        reason: ODD_CURVE,
+    },
     Difference {
         program: "status_resumption",
         cases: "TLSv1.3, by *",

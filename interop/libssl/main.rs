@@ -89,6 +89,7 @@ programs! {
     renegotiation
     second_life
     settings
+    key_kinds
 }
 
 #[test]

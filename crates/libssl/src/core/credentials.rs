@@ -135,6 +135,9 @@ pub(crate) fn schemes_for_client(
 ) -> Vec<SignatureScheme> {
     let mut schemes = settings.signing_schemes(true);
     let groups: Vec<u16> = hello.groups().collect();
+    if !tls13 {
+        schemes.retain(|scheme| signatures::is_of_tls12_servers(*scheme));
+    }
     if !tls13 && !groups.is_empty() {
         schemes.retain(|scheme| signatures::curve(*scheme).is_none_or(|id| groups.contains(&id.0)));
     }

@@ -32,8 +32,8 @@ pub(crate) struct Group {
 pub(crate) const NID_UNKNOWN: c_int = 0x100_0000;
 
 /// The groups offered when the program selects none: OpenSSL 3.0's, as far as the engine has them.
-pub(crate) static DEFAULT_GROUPS: [NamedGroup; 3] =
-    [NamedGroup::X25519, NamedGroup::secp256r1, NamedGroup::secp384r1];
+pub(crate) static DEFAULT_GROUPS: [NamedGroup; 4] =
+    [NamedGroup::X25519, NamedGroup::secp256r1, NamedGroup::secp521r1, NamedGroup::secp384r1];
 
 /// Names longer than this, in bytes, are none to OpenSSL.
 const NAME_LIMIT: usize = 63;
@@ -110,7 +110,7 @@ impl fmt::Display for GroupsError {
             Self::Empty => f.write_str("the list of groups is empty"),
             Self::Absent => f.write_str(
                 "none of these groups is in the TLS engine, which has X25519, P-256, P-384, \
-                 X25519MLKEM768 and SecP256r1MLKEM768",
+                 P-521, X25519MLKEM768 and SecP256r1MLKEM768",
             ),
         }
     }
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_list_of_what_the_engine_lacks_is_refused() {
-        assert_eq!(numbers("P-521"), Err(GroupsError::Absent));
+        assert_eq!(numbers("P-521"), Ok(vec![25]));
         assert_eq!(numbers("X448:ffdhe2048:sect163k1"), Err(GroupsError::Absent));
     }
 
@@ -256,6 +256,6 @@ mod tests {
             let all = DEFAULT_GROUPS.iter().filter(|id| allowed_at(**id, level));
             all.inspect(|id| assert!(key_exchange(**id).is_some())).count()
         };
-        assert_eq!([0, 1, 2, 3, 4, 5].map(allowed), [3, 3, 3, 3, 1, 0]);
+        assert_eq!([0, 1, 2, 3, 4, 5].map(allowed), [4, 4, 4, 4, 2, 1]);
     }
 }

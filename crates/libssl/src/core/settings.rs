@@ -379,13 +379,13 @@ mod tests {
     #[test]
     fn the_security_level_narrows_suites_groups_and_schemes() {
         let mut settings = Arc::new(Settings::default());
-        assert_eq!(settings.accepted_schemes(false).len(), 10);
+        assert_eq!(settings.accepted_schemes(false).len(), 14);
         Settings::change(&mut settings, |settings| settings.security_level = 4);
         let provider = settings.provider();
         assert_eq!(provider.tls12_cipher_suites.len(), 4);
         assert_eq!(provider.tls13_cipher_suites.len(), 2);
-        assert_eq!(provider.kx_groups.len(), 1);
-        assert_eq!(settings.accepted_schemes(false).len(), 6);
+        assert_eq!(provider.kx_groups.len(), 2);
+        assert_eq!(settings.accepted_schemes(false).len(), 9);
     }
 
     #[test]

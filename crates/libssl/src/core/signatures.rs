@@ -11,6 +11,7 @@ use rustls::crypto::kx::NamedGroup;
 use rustls_aws_lc_rs::SUPPORTED_SIG_ALGS;
 
 use super::ciphers::{Cipher, security_bits};
+use crate::sys::pkey;
 
 /// A signature scheme that a list may name.
 #[derive(Debug)]
@@ -88,11 +89,15 @@ static SCHEMES: [Scheme; 23] = [
 ];
 
 /// The schemes when the program selects none: OpenSSL 3.0's, as far as the engine has them.
-pub(crate) static DEFAULT_SCHEMES: [SignatureScheme; 10] = [
+pub(crate) static DEFAULT_SCHEMES: [SignatureScheme; 14] = [
     SignatureScheme::ECDSA_NISTP256_SHA256,
     SignatureScheme::ECDSA_NISTP384_SHA384,
     SignatureScheme::ECDSA_NISTP521_SHA512,
     SignatureScheme::ED25519,
+    SignatureScheme::ED448,
+    pkey::RSA_PSS_PSS_SHA256,
+    pkey::RSA_PSS_PSS_SHA384,
+    pkey::RSA_PSS_PSS_SHA512,
     SignatureScheme::RSA_PSS_SHA256,
     SignatureScheme::RSA_PSS_SHA384,
     SignatureScheme::RSA_PSS_SHA512,
@@ -157,9 +162,15 @@ pub(crate) fn by_id(id: SignatureScheme) -> Option<&'static Scheme> {
     SCHEMES.iter().find(|scheme| scheme.id == id)
 }
 
-/// Whether the engine verifies signatures of the scheme.
+/// Whether signatures of the scheme are verified: by the engine, or by libcrypto.
 pub(crate) fn is_verified(id: SignatureScheme) -> bool {
-    SUPPORTED_SIG_ALGS.mapping().iter().any(|(scheme, _)| *scheme == id)
+    SUPPORTED_SIG_ALGS.mapping().iter().any(|(scheme, _)| *scheme == id) || pkey::verifies(id)
+}
+
+/// Whether keys for the scheme are ones for RSA of every kind of signature.
+pub(crate) fn is_of_rsa(id: SignatureScheme) -> bool {
+    const RSA_PSS_RSAE: std::ops::RangeInclusive<u16> = 0x0804..=0x0806;
+    RSA_PSS_RSAE.contains(&id.0) || by_id(id).is_some_and(|scheme| scheme.key_nid == RSA)
 }
 
 /// Whether TLS 1.3 has signatures of the scheme in its handshake (RFC 8446, 4.2.3).
@@ -167,6 +178,12 @@ pub(crate) fn is_of_tls13(id: SignatureScheme) -> bool {
     by_id(id).is_some_and(|scheme| {
         !matches!(scheme.key_nid, RSA | DSA) && !matches!(scheme.hash_nid, SHA1 | SHA224)
     })
+}
+
+/// Whether a server of TLS 1.2 signs in the scheme. The engine's suites of TLS 1.2 are without keys
+/// that are for RSASSA-PSS only.
+pub(crate) fn is_of_tls12_servers(id: SignatureScheme) -> bool {
+    !matches!(id, pkey::RSA_PSS_PSS_SHA256 | pkey::RSA_PSS_PSS_SHA384 | pkey::RSA_PSS_PSS_SHA512)
 }
 
 /// The curve of the keys that sign with the scheme, in this engine. None for keys without one.

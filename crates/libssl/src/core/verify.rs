@@ -10,13 +10,15 @@ use rustls::client::danger::{
 };
 use rustls::crypto::{SignatureScheme, VerifiedIdentity};
 use rustls::error::{CertificateError, Error, PeerMisbehaved};
+use rustls::pki_types::SignatureVerificationAlgorithm;
 use rustls::server::danger::{ClientIdentity, ClientVerifier};
 use rustls::{DistinguishedName, SignerPublicKey};
 use rustls_aws_lc_rs::SUPPORTED_SIG_ALGS;
 
 use super::configs;
-
 use super::flight::CertificateRequest;
+use super::signatures;
+use crate::sys::pkey::{self, VerifyError};
 
 /// The schemes of a handshake's signatures; 0, which is none, until there is one.
 #[derive(Debug, Default)]
@@ -185,28 +187,69 @@ fn verify_signature(
     let SignerPublicKey::X509(certificate) = input.signer else {
         return Err(CertificateError::BadEncoding.into());
     };
-    let (algorithm, key) =
+    let scheme = input.signature.scheme;
+    if !accepted.contains(&scheme) {
+        return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+    }
+    let public =
         public_key(certificate).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
-    let candidates = SUPPORTED_SIG_ALGS
-        .mapping()
-        .iter()
-        .find(|(scheme, _)| *scheme == input.signature.scheme && accepted.contains(scheme))
-        .map(|(_, algorithms)| *algorithms)
-        .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-    let fitting = candidates
-        .iter()
-        .find(|candidate| candidate.public_key_alg_id().as_ref() == algorithm)
-        .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
     let signatures = configs::parts().signatures;
-    signatures.peer.store(input.signature.scheme.into(), Ordering::Relaxed);
-    fitting
-        .verify_signature(key, input.message, input.signature.signature())
-        .map(|()| HandshakeSignatureValid::assertion())
-        .map_err(|_| CertificateError::BadSignature.into())
+    signatures.peer.store(scheme.into(), Ordering::Relaxed);
+    let verified = match engine_algorithm(scheme, &public) {
+        Some(algorithm) => algorithm
+            .verify_signature(public.key, input.message, input.signature.signature())
+            .map_err(|_| CertificateError::BadSignature),
+        // The engine does not take keys of other kinds and sizes.
+        None => pkey::verify(public.info, scheme, input.message, input.signature.signature())
+            .map_err(|error| match error {
+                VerifyError::Key => CertificateError::BadEncoding,
+                VerifyError::Signature => CertificateError::BadSignature,
+            }),
+    };
+    verified.map(|()| HandshakeSignatureValid::assertion()).map_err(Error::from)
 }
 
-/// The contents of a certificate's AlgorithmIdentifier and its public key (RFC 5280, 4.1).
-pub(crate) fn public_key(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The engine's algorithm for a scheme and a key, if it has one.
+fn engine_algorithm(
+    scheme: SignatureScheme,
+    public: &PublicKey<'_>,
+) -> Option<&'static dyn SignatureVerificationAlgorithm> {
+    /// RSA moduli in bytes: 2,048 to 8,192 bits, and whole bytes.
+    const RSA: std::ops::RangeInclusive<usize> = 256..=1024;
+    let (_, algorithms) = SUPPORTED_SIG_ALGS.mapping().iter().find(|(id, _)| *id == scheme)?;
+    let of_rsa = signatures::is_of_rsa(scheme);
+    if of_rsa
+        && !modulus(public.key).is_some_and(|n| RSA.contains(&n.len()) && n.first() >= Some(&0x80))
+    {
+        return None;
+    }
+    let fits = |candidate: &&&dyn SignatureVerificationAlgorithm| {
+        candidate.public_key_alg_id().as_ref() == public.algorithm
+    };
+    algorithms.iter().find(fits).copied()
+}
+
+/// The modulus of an RSAPublicKey (RFC 8017, A.1.1), without leading zeros.
+fn modulus(key: &[u8]) -> Option<&[u8]> {
+    let (_, sequence, _) = element(key)?;
+    let (_, modulus, _) = element(sequence)?;
+    let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+    modulus.get(zeros..)
+}
+
+/// The public key of a certificate (RFC 5280, 4.1).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PublicKey<'a> {
+    /// The SubjectPublicKeyInfo in DER.
+    pub(crate) info: &'a [u8],
+    /// The contents of its AlgorithmIdentifier.
+    pub(crate) algorithm: &'a [u8],
+    /// The key itself.
+    pub(crate) key: &'a [u8],
+}
+
+/// Finds the public key of a certificate.
+pub(crate) fn public_key(certificate: &[u8]) -> Option<PublicKey<'_>> {
     const SEQUENCE: u8 = 0x30;
     const VERSION: u8 = 0xA0;
     const BIT_STRING: u8 = 0x03;
@@ -219,10 +262,11 @@ pub(crate) fn public_key(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
     for _ in 0..5 {
         tbs = element(tbs)?.2;
     }
-    let (SEQUENCE, info, _) = element(tbs)? else { return None };
-    let (SEQUENCE, algorithm, rest) = element(info)? else { return None };
+    let (SEQUENCE, contents, after) = element(tbs)? else { return None };
+    let info = tbs.get(..tbs.len() - after.len())?;
+    let (SEQUENCE, algorithm, rest) = element(contents)? else { return None };
     let (BIT_STRING, [0, key @ ..], []) = element(rest)? else { return None };
-    Some((algorithm, key))
+    Some(PublicKey { info, algorithm, key })
 }
 
 /// Splits one DER element off: its tag, its contents, what follows.

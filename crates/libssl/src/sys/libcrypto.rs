@@ -65,6 +65,15 @@ unsafe extern "C" {
         data: *mut c_void,
     ) -> c_int;
     pub(crate) fn X509_STORE_CTX_get1_chain(ctx: *const X509_STORE_CTX) -> *mut stack_st_X509;
+    pub(crate) fn EVP_PKEY_get1_encoded_public_key(
+        key: *mut EVP_PKEY,
+        out: *mut *mut c_uchar,
+    ) -> usize;
+    pub(crate) fn EVP_PKEY_set1_encoded_public_key(
+        key: *mut EVP_PKEY,
+        encoded: *const c_uchar,
+        length: usize,
+    ) -> c_int;
     pub(crate) fn X509_STORE_CTX_free(ctx: *mut X509_STORE_CTX);
     pub(crate) fn X509_VERIFY_PARAM_set1(
         to: *mut X509_VERIFY_PARAM,

@@ -7,6 +7,7 @@
 
 pub(crate) mod bio;
 pub(crate) mod chain_builder;
+pub(crate) mod ecdh;
 pub(crate) mod error;
 pub(crate) mod ex_data;
 pub(crate) mod libcrypto;

@@ -1,8 +1,8 @@
 //! Private keys of libcrypto that sign in handshakes.
 //!
 //! A key that libcrypto can export signs in rustls's provider. One that it cannot (an engine's, a
-//! provider's, a module's), or that the provider does not take (RSA below 2048 bits), signs
-//! through EVP.
+//! provider's, a module's), or that the provider does not take (RSA below 2048 bits or of odd sizes,
+//! RSASSA-PSS, Ed448), signs through EVP. The same keys of peers are verified with here.
 
 use std::ffi::{CStr, c_int};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use rustls::error::Error;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 use rustls_aws_lc_rs::DEFAULT_KEY_PROVIDER;
 
+use super::error;
 use super::libcrypto as ffi;
 use super::x509::owned;
 
@@ -128,6 +129,20 @@ impl Key {
         }
     }
 
+    /// Whether the key is large enough for the padding of a scheme, and not restricted to others.
+    fn takes(&self, scheme: SignatureScheme) -> bool {
+        let Some(method) = Method::of(scheme) else { return false };
+        let restricted = self.kind() == Some(Kind::RsaPss);
+        if !method.pss {
+            return true;
+        }
+        // SAFETY: the key is valid, and the digest is one of libcrypto's.
+        let (size, hash) =
+            unsafe { (ffi::EVP_PKEY_size(self.as_ptr()), ffi::EVP_MD_size(method.digest)) };
+        // Digest, salt of the same size, and two bytes (RFC 8017, 9.1.1).
+        size >= 2 * hash + 2 && (!restricted || error::unchanged(|| method.fits(self)))
+    }
+
     fn to_pkcs8(&self) -> Option<Vec<u8>> {
         // A key that cannot be exported is no error of the program: the queue stays as it was.
         // SAFETY: the key is valid; the info is freed once; the buffer has the computed length.
@@ -167,15 +182,13 @@ pub(crate) unsafe fn curve_nid(key: *const ffi::EC_KEY) -> Option<c_int> {
 #[derive(Debug)]
 struct EvpKey {
     key: Key,
-    schemes: &'static [SignatureScheme],
+    schemes: Vec<SignatureScheme>,
 }
 
 impl EvpKey {
     fn new(key: Key) -> Option<Self> {
         use SignatureScheme as S;
-        // SAFETY: the key is valid.
-        let bits = unsafe { ffi::EVP_PKEY_bits(key.as_ptr()) };
-        let schemes: &[S] = match (key.kind()?, bits) {
+        let schemes: &[S] = match (key.kind()?, key.group()) {
             (Kind::Rsa, _) => &[
                 S::RSA_PSS_SHA256,
                 S::RSA_PSS_SHA384,
@@ -184,14 +197,17 @@ impl EvpKey {
                 S::RSA_PKCS1_SHA384,
                 S::RSA_PKCS1_SHA512,
             ],
-            (Kind::Ec, 256) => &[S::ECDSA_NISTP256_SHA256],
-            (Kind::Ec, 384) => &[S::ECDSA_NISTP384_SHA384],
-            (Kind::Ec, 521) => &[S::ECDSA_NISTP521_SHA512],
+            (Kind::RsaPss, _) => &[RSA_PSS_PSS_SHA256, RSA_PSS_PSS_SHA384, RSA_PSS_PSS_SHA512],
+            (Kind::Ec, Some(NamedGroup::secp256r1)) => &[S::ECDSA_NISTP256_SHA256],
+            (Kind::Ec, Some(NamedGroup::secp384r1)) => &[S::ECDSA_NISTP384_SHA384],
+            (Kind::Ec, Some(NamedGroup::secp521r1)) => &[S::ECDSA_NISTP521_SHA512],
             (Kind::Ed25519, _) => &[S::ED25519],
             (Kind::Ed448, _) => &[S::ED448],
+            // Other curves are in no scheme of TLS 1.3, and not among the groups of TLS 1.2.
             _ => return None,
         };
-        Some(Self { key, schemes })
+        let schemes: Vec<S> = schemes.iter().copied().filter(|scheme| key.takes(*scheme)).collect();
+        (!schemes.is_empty()).then_some(Self { key, schemes })
     }
 }
 
@@ -223,47 +239,168 @@ impl Signer for EvpSigner {
     }
 }
 
-fn sign(key: &Key, scheme: SignatureScheme, message: &[u8]) -> Option<Vec<u8>> {
-    use SignatureScheme as S;
-    const RSA_PSS_SALTLEN_DIGEST: c_int = -1;
-    // SAFETY: the digests are static; the contexts are checked and freed; the signature's buffer
-    // has the length that EVP_DigestSign asks for.
-    unsafe {
-        let digest = match scheme {
-            S::RSA_PSS_SHA256 | S::RSA_PKCS1_SHA256 | S::ECDSA_NISTP256_SHA256 => ffi::EVP_sha256(),
-            S::RSA_PSS_SHA384 | S::RSA_PKCS1_SHA384 | S::ECDSA_NISTP384_SHA384 => ffi::EVP_sha384(),
-            S::RSA_PSS_SHA512 | S::RSA_PKCS1_SHA512 | S::ECDSA_NISTP521_SHA512 => ffi::EVP_sha512(),
-            S::ED25519 | S::ED448 => std::ptr::null(),
-            _ => return None,
+/// rsa_pss_pss_sha256: RSASSA-PSS with a key for nothing else (RFC 8446, 4.2.3).
+pub(crate) const RSA_PSS_PSS_SHA256: SignatureScheme = SignatureScheme(0x0809);
+/// rsa_pss_pss_sha384.
+pub(crate) const RSA_PSS_PSS_SHA384: SignatureScheme = SignatureScheme(0x080A);
+/// rsa_pss_pss_sha512.
+pub(crate) const RSA_PSS_PSS_SHA512: SignatureScheme = SignatureScheme(0x080B);
+
+/// How libcrypto signs in a scheme.
+struct Method {
+    /// NULL for schemes that hash by themselves.
+    digest: *const ffi::EVP_MD,
+    pss: bool,
+}
+
+impl Method {
+    fn of(scheme: SignatureScheme) -> Option<Self> {
+        use SignatureScheme as S;
+        // SAFETY: the digests are static.
+        let digest = unsafe {
+            match scheme {
+                S::RSA_PSS_SHA256
+                | RSA_PSS_PSS_SHA256
+                | S::RSA_PKCS1_SHA256
+                | S::ECDSA_NISTP256_SHA256 => ffi::EVP_sha256(),
+                S::RSA_PSS_SHA384
+                | RSA_PSS_PSS_SHA384
+                | S::RSA_PKCS1_SHA384
+                | S::ECDSA_NISTP384_SHA384 => ffi::EVP_sha384(),
+                S::RSA_PSS_SHA512
+                | RSA_PSS_PSS_SHA512
+                | S::RSA_PKCS1_SHA512
+                | S::ECDSA_NISTP521_SHA512 => ffi::EVP_sha512(),
+                S::ED25519 | S::ED448 => std::ptr::null(),
+                _ => return None,
+            }
         };
-        let pss = matches!(scheme, S::RSA_PSS_SHA256 | S::RSA_PSS_SHA384 | S::RSA_PSS_SHA512);
-        let context = ffi::EVP_MD_CTX_new();
-        if context.is_null() {
+        let pss = matches!(
+            scheme,
+            S::RSA_PSS_SHA256
+                | S::RSA_PSS_SHA384
+                | S::RSA_PSS_SHA512
+                | RSA_PSS_PSS_SHA256
+                | RSA_PSS_PSS_SHA384
+                | RSA_PSS_PSS_SHA512
+        );
+        Some(Self { digest, pss })
+    }
+
+    /// Whether libcrypto starts a verification with the key, which its parameters may forbid.
+    fn fits(&self, key: &Key) -> bool {
+        let Some(context) = Digesting::new() else { return false };
+        let (mut of_key, null) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: the key and the context are valid.
+        unsafe {
+            ffi::EVP_DigestVerifyInit(context.0, &mut of_key, self.digest, null, key.as_ptr()) == 1
+                && self.pad(of_key)
+        }
+    }
+
+    /// Sets the padding of RSA: a salt as long as the digest (RFC 8446, 4.2.3).
+    ///
+    /// # Safety
+    /// `context` is that of a signature or verification under way.
+    unsafe fn pad(&self, context: *mut ffi::EVP_PKEY_CTX) -> bool {
+        const RSA_PSS_SALTLEN_DIGEST: c_int = -1;
+        // SAFETY: the caller promises it.
+        !self.pss
+            || unsafe {
+                ffi::EVP_PKEY_CTX_set_rsa_padding(context, ffi::RSA_PKCS1_PSS_PADDING) == 1
+                    && ffi::EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1
+            }
+    }
+}
+
+/// A context of a signature, freed at the end.
+struct Digesting(*mut ffi::EVP_MD_CTX);
+
+impl Digesting {
+    fn new() -> Option<Self> {
+        // SAFETY: no argument; the result is owned here.
+        let context = unsafe { ffi::EVP_MD_CTX_new() };
+        (!context.is_null()).then_some(Self(context))
+    }
+}
+
+impl Drop for Digesting {
+    fn drop(&mut self) {
+        // SAFETY: the context is owned here and freed once.
+        unsafe { ffi::EVP_MD_CTX_free(self.0) };
+    }
+}
+
+fn sign(key: &Key, scheme: SignatureScheme, message: &[u8]) -> Option<Vec<u8>> {
+    let method = Method::of(scheme)?;
+    let context = Digesting::new()?;
+    let (mut key_context, mut length) = (std::ptr::null_mut(), 0);
+    let null = std::ptr::null_mut();
+    let (input, size) = (message.as_ptr(), message.len());
+    // SAFETY: the key is valid; the signature's buffer has the length that EVP_DigestSign asks for.
+    unsafe {
+        let started =
+            ffi::EVP_DigestSignInit(context.0, &mut key_context, method.digest, null, key.as_ptr());
+        if started != 1
+            || !method.pad(key_context)
+            || ffi::EVP_DigestSign(context.0, null.cast(), &mut length, input, size) != 1
+        {
             return None;
         }
-        let mut key_context = std::ptr::null_mut();
-        let null = std::ptr::null_mut();
-        let mut ok =
-            ffi::EVP_DigestSignInit(context, &mut key_context, digest, null, key.as_ptr()) == 1;
-        if ok && pss {
-            ok = ffi::EVP_PKEY_CTX_set_rsa_padding(key_context, ffi::RSA_PKCS1_PSS_PADDING) == 1
-                && ffi::EVP_PKEY_CTX_set_rsa_pss_saltlen(key_context, RSA_PSS_SALTLEN_DIGEST) == 1;
-        }
-        let mut length = 0;
-        let input = message.as_ptr();
-        ok =
-            ok && ffi::EVP_DigestSign(context, null.cast(), &mut length, input, message.len()) == 1;
         let mut signature = vec![0; length];
-        ok = ok
-            && ffi::EVP_DigestSign(
-                context,
-                signature.as_mut_ptr(),
-                &mut length,
-                input,
-                message.len(),
-            ) == 1;
-        ffi::EVP_MD_CTX_free(context);
+        let out = signature.as_mut_ptr();
+        let signed = ffi::EVP_DigestSign(context.0, out, &mut length, input, size) == 1;
         signature.truncate(length);
-        ok.then_some(signature)
+        signed.then_some(signature)
     }
+}
+
+/// Whether libcrypto verifies signatures of a scheme.
+pub(crate) fn verifies(scheme: SignatureScheme) -> bool {
+    Method::of(scheme).is_some()
+}
+
+/// Verifies a signature of a scheme by a key, a SubjectPublicKeyInfo in DER. Leaves no error behind.
+pub(crate) fn verify(
+    spki: &[u8],
+    scheme: SignatureScheme,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), VerifyError> {
+    error::unchanged(|| {
+        let key = Key::from_spki(spki).ok_or(VerifyError::Key)?;
+        let key = EvpKey::new(key).filter(|key| key.schemes.contains(&scheme));
+        let key = key.ok_or(VerifyError::Key)?.key;
+        let method = Method::of(scheme).ok_or(VerifyError::Key)?;
+        let context = Digesting::new().ok_or(VerifyError::Signature)?;
+        let (mut key_context, null) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: the key is valid, and both slices are readable.
+        let valid = unsafe {
+            ffi::EVP_DigestVerifyInit(
+                context.0,
+                &mut key_context,
+                method.digest,
+                null,
+                key.as_ptr(),
+            ) == 1
+                && method.pad(key_context)
+                && ffi::EVP_DigestVerify(
+                    context.0,
+                    signature.as_ptr(),
+                    signature.len(),
+                    message.as_ptr(),
+                    message.len(),
+                ) == 1
+        };
+        if valid { Ok(()) } else { Err(VerifyError::Signature) }
+    })
+}
+
+/// Why a signature is not verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VerifyError {
+    /// The key is malformed, or does not sign in this scheme.
+    Key,
+    /// The signature is not that of the message.
+    Signature,
 }

@@ -22,11 +22,13 @@ const MODE_NO_AUTO_CHAIN: u32 = 8;
 
 /// `SSL_BUILD_CHAIN_FLAG_*` of `openssl/ssl.h`.
 mod flag {
-    pub(super) const UNTRUSTED: i64 = 1;
-    pub(super) const NO_ROOT: i64 = 2;
-    pub(super) const CHECK: i64 = 4;
-    pub(super) const IGNORE_ERROR: i64 = 8;
-    pub(super) const CLEAR_ERROR: i64 = 0x10;
+    use std::ffi::c_long;
+
+    pub(super) const UNTRUSTED: c_long = 1;
+    pub(super) const NO_ROOT: c_long = 2;
+    pub(super) const CHECK: c_long = 4;
+    pub(super) const IGNORE_ERROR: c_long = 8;
+    pub(super) const CLEAR_ERROR: c_long = 0x10;
 }
 
 impl Certificates {
@@ -123,7 +125,7 @@ pub(crate) fn set(holder: &impl HasChainStore, flags: c_long, _: *mut c_void) ->
 }
 
 fn built(holder: &impl HasChainStore, flags: c_long) -> Result<c_long, (c_int, Option<String>)> {
-    let has = |flag: i64| i64::from(flags) & flag != 0;
+    let has = |flag: c_long| flags & flag != 0;
     let own = holder.change(|certificates| certificates.own_chain());
     let (certificate, known) = own.ok_or((reasons::NO_CERTIFICATE_SET, None))?;
     let (store, untrusted) = match has(flag::CHECK) {

@@ -7,7 +7,6 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use rustls::crypto::CryptoProvider;
 use rustls::crypto::cipher::{
     AeadKey, InboundOpaque, Iv, KeyBlockShape, OutboundPlain, Record, RecordDecrypter,
     RecordEncrypter, Tls12AeadAlgorithm, Tls13AeadAlgorithm, UnsupportedOperationError,
@@ -19,10 +18,13 @@ use rustls::crypto::kx::{
 };
 use rustls::crypto::tls12::{Prf, PrfSecret};
 use rustls::crypto::tls13::{Hkdf, HkdfExpander, OkmBlock};
+use rustls::crypto::{CryptoProvider, SignatureScheme};
 use rustls::enums::{ContentType, ProtocolVersion};
 use rustls::error::Error;
 use rustls::{CipherSuiteCommon, ConnectionTrafficSecrets, Tls12CipherSuite, Tls13CipherSuite};
 use rustls_aws_lc_rs::{ALL_KX_GROUPS, DEFAULT_PROVIDER};
+
+use crate::sys::ecdh::P521;
 
 use super::super::records::{TLS12_SUITES, TLS13_SUITES};
 use super::{Exchange, Finished, Opened, Records, hear, watched};
@@ -31,7 +33,12 @@ use super::{Exchange, Finished, Opened, Records, hear, watched};
 pub(crate) static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(|| CryptoProvider {
     tls12_cipher_suites: TLS12_SUITES.iter().map(overheard12).collect(),
     tls13_cipher_suites: TLS13_SUITES.iter().map(overheard13).collect(),
-    kx_groups: ALL_KX_GROUPS.iter().map(|group| overheard_group(*group)).collect(),
+    kx_groups: ALL_KX_GROUPS
+        .iter()
+        .copied()
+        .chain([&P521 as &dyn SupportedKxGroup])
+        .map(overheard_group)
+        .collect(),
     ..DEFAULT_PROVIDER
 });
 
@@ -42,8 +49,17 @@ fn overheard12(suite: &'static Tls12CipherSuite) -> &'static Tls12CipherSuite {
         common: common(&suite.common),
         prf_provider: Box::leak(Box::new(Overheard(suite.prf_provider))),
         aead_alg: Box::leak(Box::new(Overheard(suite.aead_alg))),
+        sign: schemes(suite.sign),
         ..*suite
     }))
+}
+
+/// The schemes of a suite of TLS 1.2, with the one that libcrypto signs and verifies for the engine.
+fn schemes(of_engine: &'static [SignatureScheme]) -> &'static [SignatureScheme] {
+    match of_engine.contains(&SignatureScheme::ED25519) {
+        true => Box::leak([of_engine, &[SignatureScheme::ED448]].concat().into()),
+        false => of_engine,
+    }
 }
 
 fn overheard13(suite: &'static Tls13CipherSuite) -> &'static Tls13CipherSuite {
@@ -63,9 +79,10 @@ fn common(suite: &CipherSuiteCommon) -> CipherSuiteCommon {
 /// has an object for.
 fn overheard_group(group: &'static dyn SupportedKxGroup) -> &'static dyn SupportedKxGroup {
     match group.name() {
-        NamedGroup::X25519 | NamedGroup::secp256r1 | NamedGroup::secp384r1 => {
-            Box::leak(Box::new(Overheard(group)))
-        }
+        NamedGroup::X25519
+        | NamedGroup::secp256r1
+        | NamedGroup::secp384r1
+        | NamedGroup::secp521r1 => Box::leak(Box::new(Overheard(group))),
         _ => group,
     }
 }
