@@ -65,6 +65,7 @@ programs! {
     context_settings
     context_lifetime
     session
+    session_trust
     negotiation
     messages
     steps

@@ -13,10 +13,10 @@ use crate::abi::context::HasSettings;
 use crate::abi::objects::{Ctx, Ssl, SslState};
 use crate::abi::session::SslSession;
 use crate::abi::session_use::{CACHE_SERVER, count, facts, peer_of, publish, set_current, timeout};
+use crate::abi::ticket_keys::Opened;
 use crate::abi::{session_cache, ticket_keys};
 use crate::core::client_hello::{ClientHello, extension};
 use crate::core::failure::{Failure, alert};
-use crate::core::secret::Secret;
 use crate::core::server_sessions::{Made, Offered, Plan, ServerSessions};
 use crate::core::session::{FLAG_EXTENDED_MASTER_SECRET, Origin, ticket};
 use crate::core::settings::{OP_NO_TICKET, Settings, TLS1_2, TLS1_3, VERIFY_PEER};
@@ -127,16 +127,17 @@ impl Search<'_> {
             let state = self.ctx.lock();
             (state.sessions.ticket_key, state.sessions.ticket_keys.clone())
         };
-        let plain: Secret = match callback {
+        let opened = match callback {
             Some(callback) => ticket_keys::open(self.ssl, callback, sealed)?,
-            None => own?.open(sealed)?,
+            None => Opened { plain: own?.open(sealed)?, renew: true },
         };
-        let mut session = ticket::decode(&plain)?;
+        let mut session = ticket::decode(&opened.plain)?;
         if !self.tls13 {
             // By its echo the client sees that the ticket was taken (RFC 5077, 3.4).
             session.id = self.hello.session_id.clone();
         }
-        let offered = Offered { key: sealed.to_vec(), by_ticket: true, session };
+        let renew = opened.renew;
+        let offered = Offered { key: sealed.to_vec(), by_ticket: true, renew, session };
         Some(Found { offered, cached: None })
     }
 
@@ -151,7 +152,7 @@ impl Search<'_> {
         }
         let cached = session.or_else(|| self.ask_outside(id))?;
         let session = cached.lock().fields.clone();
-        let offered = Offered { key: id.to_vec(), by_ticket, session };
+        let offered = Offered { key: id.to_vec(), by_ticket, renew: true, session };
         Some(Found { offered, cached: Some(cached) })
     }
 

@@ -69,13 +69,23 @@ fn sealer(ssl: &Arc<Ssl>, key: TicketKey) -> Option<Sealer> {
     ready.then_some(Sealer { name, vector, cipher })
 }
 
+/// A ticket that the callback has opened.
+pub(crate) struct Opened {
+    pub(crate) plain: Secret,
+    /// Whether a resumption by it is to send a new one.
+    pub(crate) renew: bool,
+}
+
 /// Opens a ticket by the callback. Called with no lock held.
-pub(crate) fn open(ssl: &Arc<Ssl>, key: TicketKey, ticket: &[u8]) -> Option<Secret> {
+pub(crate) fn open(ssl: &Arc<Ssl>, key: TicketKey, ticket: &[u8]) -> Option<Opened> {
+    /// The answer of a callback that wants the ticket to be renewed.
+    const RENEW: c_int = 2;
     let (mut name, rest) = ticket.split_first_chunk::<NAME_LENGTH>().map(|(n, r)| (*n, r))?;
     let mut vector = *rest.first_chunk::<VECTOR_LENGTH>()?;
     let cipher = TicketCipher::new(key.kind)?;
-    let known = call(ssl, key, &mut name, &mut vector, &cipher, false) > 0;
-    known.then(|| cipher.open(ticket))?.map(Secret::from)
+    let answer = call(ssl, key, &mut name, &mut vector, &cipher, false);
+    let plain = (answer > 0).then(|| cipher.open(ticket))?.map(Secret::from)?;
+    Some(Opened { plain, renew: answer == RENEW })
 }
 
 exported! {

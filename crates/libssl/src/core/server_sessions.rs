@@ -28,6 +28,8 @@ pub(crate) struct Offered {
     pub(crate) key: Vec<u8>,
     /// Whether the key is a ticket of TLS 1.2, or an identity of TLS 1.3.
     pub(crate) by_ticket: bool,
+    /// Whether a resumption of TLS 1.3 sends a new ticket.
+    pub(crate) renew: bool,
     pub(crate) session: Session,
 }
 
@@ -166,7 +168,11 @@ impl StoresServerSessions for ServerSessions {
 }
 
 impl TicketProducer for ServerSessions {
+    /// None in TLS 1.3 sends no ticket. The engine has announced one of TLS 1.2 by now.
     fn encrypt(&self, value: &[u8]) -> Option<Vec<u8>> {
+        if self.plan.tls13 && self.offered().is_some_and(|offered| !offered.renew) {
+            return None;
+        }
         let mut session = Session::of_server(&[], value)?;
         self.complete(&mut session);
         let stateful = self.stateful.load(Ordering::Relaxed);
@@ -265,7 +271,7 @@ mod tests {
 
                 // What a resumption makes is not trusted more.
                 let by_ticket = keys.is_some() || tls13;
-                let offered = Offered { key: ticket.clone(), by_ticket, session };
+                let offered = Offered { key: ticket.clone(), by_ticket, renew: true, session };
                 let second = ServerSessions::new(plan(tls13, keys, Some(offered)));
                 assert_eq!(second.decrypt(&ticket).is_some(), by_ticket);
                 assert_eq!(second.value(&ticket, false).is_some(), !by_ticket);
@@ -281,7 +287,7 @@ mod tests {
         let keys = TicketKeys::random().unwrap();
         let session =
             Session { verify_result: 19, ..Session::of_server(&[], &value(true)).unwrap() };
-        let offered = Offered { key: b"key".to_vec(), by_ticket: true, session };
+        let offered = Offered { key: b"key".to_vec(), by_ticket: true, renew: true, session };
         let own = ServerSessions::new(plan(true, Some(&keys), Some(offered)));
         assert!(own.decrypt(b"key").is_some() && own.offered().is_some());
         own.begin_full(true, false);
@@ -294,7 +300,8 @@ mod tests {
     fn lifetimes_are_those_of_openssl() {
         let lifetime = |tls13, timeout, resumes: bool| {
             let session = Session { timeout, ..Session::of_server(&[], &value(tls13)).unwrap() };
-            let offered = resumes.then(|| Offered { key: vec![1], by_ticket: true, session });
+            let offered =
+                resumes.then(|| Offered { key: vec![1], by_ticket: true, renew: true, session });
             let mut plan = plan(tls13, None, offered);
             plan.origin.timeout = timeout;
             ServerSessions::new(plan).lifetime().as_secs()
