@@ -65,6 +65,7 @@ programs! {
     context_settings
     context_lifetime
     session
+    session_cache
     session_trust
     negotiation
     messages

@@ -230,9 +230,8 @@ static SSL_CTX *client_with(int version, const char *certificate)
     return client;
 }
 
-static void combine(int version, enum carrier carrier, int clears, struct combination how)
+static void combine(SSL_CTX *client, SSL_CTX *server, int clears, struct combination how)
 {
-    SSL_CTX *client = client_with(version, how.certificate), *server = server_with(version, carrier);
     struct ends ends = make_ends(client, server);
     int same_name = how.names[0] == how.names[1];
     struct trust origin = {0, NULL};
@@ -285,45 +284,53 @@ static void combine(int version, enum carrier carrier, int clears, struct combin
     newest = NULL;
     free_ends(&ends);
     forget_kept();
-    SSL_CTX_free(client);
-    SSL_CTX_free(server);
+    SSL_CTX_flush_sessions(server, 0);
 }
 
-static void servers(int version, enum carrier carrier, int clears)
+static void servers(int version, enum carrier carrier, const char *certificate, int clears)
 {
-    static const char *const certificates[] = {NULL, "client", "stranger"};
     static const char *const contexts[][2] = {{"one", "one"}, {"one", "two"}, {"", ""}};
 
-    if (!begin("%s, clients by %s, %s objects", version_name(version), carriers[carrier],
+    SSL_CTX *client, *server;
+
+    if (!begin("%s, %s by %s, %s objects", version_name(version),
+               certificate != NULL ? certificate : "nobody", carriers[carrier],
                clears ? "cleared" : "new"))
         return;
-    /* What clearing leaves behind shows with a client that is not trusted. */
-    for (int who = clears ? 2 : 0; who < 3; who++)
-        for (int first = NOT_ASKED; first <= LET_PASS; first++)
-            for (int later = clears ? LET_PASS : NOT_ASKED; later < POLICIES; later++)
-                for (int at = 0; at < 3; at++) {
-                    struct combination how = {certificates[who], first, later,
-                                              {contexts[at][0], contexts[at][1]},
-                                              {"server.test", "server.test"}};
+    client = client_with(version, certificate);
+    server = server_with(version, carrier);
+    for (int first = NOT_ASKED; first <= LET_PASS; first++)
+        for (int later = NOT_ASKED; later < POLICIES; later++)
+            for (int at = 0; at < 3; at++) {
+                struct combination how = {certificate, first, later,
+                                          {contexts[at][0], contexts[at][1]},
+                                          {"server.test", "server.test"}};
 
-                    combine(version, carrier, clears, how);
-                }
+                combine(client, server, clears, how);
+            }
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
 }
 
 static void names(int version, enum carrier carrier)
 {
     static const char *const names[][2] = {{"server.test", "other.test"}, {NULL, "server.test"},
                                            {"server.test", NULL}};
+    SSL_CTX *client, *server;
 
     if (!begin("%s, names by %s", version_name(version), carriers[carrier]))
         return;
+    client = client_with(version, "stranger");
+    server = server_with(version, carrier);
     for (int at = 0; at < 3; at++)
         for (int later = NOT_ASKED; later < POLICIES; later++) {
             struct combination how = {"stranger", LET_PASS, later, {"one", "one"},
                                       {names[at][0], names[at][1]}};
 
-            combine(version, carrier, 0, how);
+            combine(client, server, 0, how);
         }
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
 }
 
 /* --- the client's side -------------------------------------------------------------------------- */
@@ -380,6 +387,7 @@ static void clients(int version, int clears, int as_der)
 int main(int argc, char **argv)
 {
     static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    static const char *const certificates[] = {NULL, "client", "stranger"};
 
     start(argc, argv);
     for (int at = 0; at < 2; at++) {
@@ -387,8 +395,10 @@ int main(int argc, char **argv)
             /* OpenSSL's client of TLS 1.2 drops the session whose ticket is renewed. */
             if (versions[at] == TLS1_2_VERSION && carrier == TICKET_RENEWED)
                 continue;
-            for (int clears = 0; clears < 2; clears++)
-                servers(versions[at], carrier, clears);
+            for (int who = 0; who < 3; who++)
+                servers(versions[at], carrier, certificates[who], 0);
+            /* What clearing leaves behind shows with a client that is not trusted. */
+            servers(versions[at], carrier, "stranger", 1);
             names(versions[at], carrier);
         }
         for (int clears = 0; clears < 2; clears++)

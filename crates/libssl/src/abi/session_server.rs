@@ -165,6 +165,10 @@ impl Search<'_> {
         let session = unsafe { callback(ssl, id.as_ptr(), length, &mut copy) };
         // With `copy` the program keeps its reference, otherwise it gives it away.
         let session = if copy != 0 { session.hold()? } else { session.take()? };
+        // A session that has left a cache, or is not to be resumed, counts as none.
+        if session.lock().not_resumable {
+            return None;
+        }
         count(self.ctx, |counters| counters.callback_hits += 1);
         if self.ctx.settings().session_cache_mode & CACHE_NO_STORE == 0 {
             session_cache::add(self.ctx, &session);

@@ -171,10 +171,6 @@ fn take(ssl: &Arc<Ssl>, received: Vec<ClientSession>, resumed: bool) {
         };
         let Some(mut fields) = fields else { continue };
         let peer = complete(&mut fields, &ssl.lock());
-        if fields.version == TLS1_3 && fields.lifetime_hint != 0 {
-            let hint = i64::try_from(fields.lifetime_hint).unwrap_or(i64::MAX);
-            fields.timeout = fields.timeout.min(hint);
-        }
         let session = SslSession::make(fields, slot, peer);
         set_current(ssl, Arc::clone(&session));
         if !resumed {
@@ -231,7 +227,7 @@ pub(crate) fn peer_of(state: &SslState) -> Option<Peer> {
 pub(crate) fn timeout(settings: &Settings) -> i64 {
     match settings.session_timeout {
         0 => DEFAULT_TIMEOUT,
-        seconds => seconds.max(0),
+        seconds => seconds,
     }
 }
 
