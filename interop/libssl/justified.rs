@@ -49,6 +49,29 @@ const NO_PROVIDER: &str = "the engine's cipher leaves no entry of libcrypto's";
 /// OpenSSL's client takes 16 KiB of CertificateStatus in TLS 1.2; in TLS 1.3 it takes all.
 const SIZE: &str = "a response of up to 64 KiB is taken in both versions";
 
+/// The alerts when a verification callback refuses a certificate that has no fault.
+const REFUSED_WITHOUT_A_CAUSE: &[&str] = &[
+    "client: alert sent: fatal: internal error",
+    "client: handshake returned -1, SSL",
+    "client: error: SSL routines: certificate verify failed (134)",
+    "server: alert received: fatal: internal error",
+    "server: handshake returned -1, SSL",
+    "server: error: SSL routines: tlsv1 alert internal error (1080): SSL alert number 80",
+];
+
+/// The same with the nearest alert.
+const REFUSED_WITHOUT_A_CAUSE_HERE: &[&str] = &[
+    "client: alert sent: fatal: handshake failure",
+    "client: handshake returned -1, SSL",
+    "client: error: SSL routines: certificate verify failed (134)",
+    "server: alert received: fatal: handshake failure",
+    "server: handshake returned -1, SSL",
+    "server: error: SSL routines: sslv3 alert handshake failure (1040): SSL alert number 40",
+];
+
+/// rustls chooses the alert for a peer that sends records without data.
+const EMPTY_RECORDS: &str = "rustls refuses them with the alert illegal_parameter";
+
 /// OpenSSL keeps a verified chain until the next verification, also past `SSL_clear`.
 const STALE_CHAIN: &str = "a verified chain is of the connection that shows it";
 
@@ -374,6 +397,30 @@ const TABLE: &[Difference] = &[
     no_signal!("resumed"),
     taken!("TLSv1.2, size 16384", "16384 bytes, first 00, last ff, sum 61c02000"),
     taken!("TLSv1.2, size 16385", "16385 bytes, first 00, last 00, sum d643e000"),
+    Difference {
+        program: "status_callbacks",
+        cases: "TLSv1.3, the staple of server, verification 0, *",
+        theirs: REFUSED_WITHOUT_A_CAUSE,
+        ours: REFUSED_WITHOUT_A_CAUSE_HERE,
+        reason: ALERT_80_OTHERWISE,
+    },
+    Difference {
+        program: "empty_records",
+        cases: "*",
+        theirs: &["server: alert sent: fatal: unexpected_message"],
+        ours: &["server: alert sent: fatal: illegal parameter"],
+        reason: EMPTY_RECORDS,
+    },
+    Difference {
+        program: "empty_records",
+        cases: "*, while a close_notify is awaited",
+        theirs: &[
+            "server: SSL_shutdown returned -1, SSL",
+            "server: error: SSL routines: application data after close notify (291)",
+        ],
+        ours: &["server: SSL_shutdown returned -1, WANT_READ"],
+        reason: "a record without data is no data, also for SSL_shutdown",
+    },
     stale_chain!("*a server that is *", "  chain: 0", "3", "client"),
     stale_chain!("*a client that is * and changes sides", "  chain: -1", "2", "server"),
     taken!("TLSv1.2, size 32768", "32768 bytes, first 00, last ff, sum c3804000"),

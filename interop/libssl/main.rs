@@ -92,6 +92,8 @@ programs! {
     second_life
     settings
     key_kinds
+    empty_records
+    status_callbacks
 }
 
 #[test]

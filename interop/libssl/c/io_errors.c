@@ -282,6 +282,37 @@ static void rubbish(const char *name, const char *bytes, size_t length)
 
 #define RUBBISH(name, bytes) rubbish(name, bytes, sizeof bytes - 1)
 
+/* An entry of somebody else is in the queue as SSL_read takes the tickets of TLS 1.3. */
+static void foreign_entry(int version, int data)
+{
+    SSL_CTX *client, *server;
+    struct ends ends;
+    char byte;
+    int turn, value;
+
+    if (!begin("%s, a foreign entry in the queue, %s", version_name(version),
+               data ? "data comes" : "no data comes"))
+        return;
+    client = client_context(version);
+    server = server_context(version, "server");
+    ends = make_ends(client, server);
+    for (turn = 0; turn < 4; turn++) {
+        step(ends.client);
+        step(ends.server);
+    }
+    if (data)
+        SSL_write(ends.server, "x", 1);
+    ERR_clear_error();
+    ERR_raise(ERR_LIB_USER, 100);
+    value = SSL_read(ends.client, &byte, 1);
+    say("read %d, %s", value, error_name(SSL_get_error(ends.client, value)));
+    say("left in the queue: %d", ERR_peek_error() != 0);
+    ERR_clear_error();
+    free_ends(&ends);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+}
+
 int main(int argc, char **argv)
 {
     start(argc, argv);
@@ -312,5 +343,9 @@ int main(int argc, char **argv)
     RUBBISH("a record too long", "\26\3\3\377\377abcdefgh");
     RUBBISH("an unknown message", "\26\3\3\0\4\143\0\0\0");
     RUBBISH("data", "\27\3\3\0\4abcd");
+    for (int data = 0; data < 2; data++) {
+        foreign_entry(TLS1_2_VERSION, data);
+        foreign_entry(TLS1_3_VERSION, data);
+    }
     return finish();
 }

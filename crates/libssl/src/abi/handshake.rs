@@ -91,6 +91,7 @@ fn run(ssl: &Arc<Ssl>, function: &'static CStr) -> Outcome {
         if is_client && let Err(failure) = build::complete(ssl, None) {
             return fail(ssl, function, &failure);
         }
+        status::start(ssl);
         if let Err(failure) = start(ssl) {
             return fail(ssl, function, &failure);
         }
@@ -291,6 +292,10 @@ fn answer(ssl: &Arc<Ssl>, request: Request) -> Answered {
             let mut outcome = Ok(());
             if ssl.lock().handshake.client_stage < ClientStage::Verified {
                 session_use::not_resumed(ssl);
+                let tls13 = ssl.lock().connection.version() == Some(TLS1_3);
+                if tls13 && ssl.lock().side == Some(Side::Client) {
+                    status::note_staple(ssl, presented.staple.as_deref());
+                }
                 outcome = match verify::verify_peer(ssl, &presented.chain) {
                     Ok(Verified::Accepted) => Ok(()),
                     Ok(Verified::Retry) => {

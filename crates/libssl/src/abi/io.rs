@@ -49,6 +49,9 @@ fn read(
         state.connection.clean_up(&state.settings);
         session_use::received(state)
     };
+    if !received.is_empty() && outcome.is_ok() {
+        error::clear();
+    }
     session_use::accept(ssl, received);
     outcome
 }

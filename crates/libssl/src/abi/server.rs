@@ -41,6 +41,9 @@ fn wait(ssl: &Ssl, want: Want) -> Answered {
 /// The callbacks that see the ClientHello.
 pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
     if ssl.lock().handshake.server_stage < ServerStage::ClientHelloDone {
+        if ssl.lock().handshake.want != Want::ClientHello {
+            status::note_hello(ssl);
+        }
         if let Some(answered) = client_hello_callback(ssl) {
             return answered;
         }
@@ -133,7 +136,7 @@ pub(crate) fn note_failed_hello(state: &mut SslState) {
     }
     let request = state.connection.offered().and_then(|h| h.extension(extension::STATUS_REQUEST));
     if request.is_some_and(|contents| contents.first() == Some(&1)) {
-        state.status.asked = Some(Default::default());
+        status::note_failed(state);
         state.handshake.server_stage = ServerStage::ClientHelloDone;
     }
 }

@@ -14,7 +14,7 @@ use crate::abi::objects::{Ctx, Ssl, SslState};
 use crate::abi::session::SslSession;
 use crate::abi::session_use::{CACHE_SERVER, count, facts, peer_of, publish, set_current, timeout};
 use crate::abi::ticket_keys::Opened;
-use crate::abi::{session_cache, ticket_keys};
+use crate::abi::{session_cache, status, ticket_keys};
 use crate::core::client_hello::{ClientHello, extension};
 use crate::core::failure::{Failure, alert};
 use crate::core::server_sessions::{Made, Offered, Plan, ServerSessions};
@@ -289,7 +289,7 @@ pub(crate) fn finished(ssl: &Arc<Ssl>, resumed: bool, tls13: bool) {
     });
     if resumed {
         // As in OpenSSL, what a resumption asks for is not looked at.
-        ssl.lock().status.asked = None;
+        status::note_resumed(&mut ssl.lock());
     }
     let mut made = store.as_ref().map(|store| store.take_made()).unwrap_or_default();
     if !tls13 && resumed {

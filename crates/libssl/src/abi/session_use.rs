@@ -19,6 +19,7 @@ use crate::abi::session_server::{self, ServerHandshake};
 use crate::core::session::{FLAG_EXTENDED_MASTER_SECRET, Session};
 use crate::core::sessions::ClientSession;
 use crate::core::settings::{OP_NO_TICKET, Settings, TLS1_2, TLS1_3, VERIFY_PEER};
+use crate::sys::error;
 use crate::sys::stack::Chain;
 use crate::sys::x509::Certificate;
 
@@ -147,6 +148,10 @@ fn finished_client(ssl: &Arc<Ssl>, resumed: bool, tls13: bool) {
 /// lock held.
 pub(crate) fn collect(ssl: &Arc<Ssl>) {
     let received = received(&ssl.lock());
+    if !received.is_empty() {
+        // As in OpenSSL, work on a message of the handshake empties the queue before.
+        error::clear();
+    }
     accept(ssl, received);
 }
 

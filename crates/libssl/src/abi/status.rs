@@ -13,7 +13,7 @@ use crate::abi::arguments::{Handle, Opaque, Out};
 use crate::abi::callbacks::StatusCb;
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
-use crate::abi::objects::{Ctx, Ssl};
+use crate::abi::objects::{Ctx, Ssl, SslState};
 use crate::core::client_hello::StatusRequest;
 use crate::core::failure::{Failure, alert};
 use crate::core::settings::Settings;
@@ -27,16 +27,32 @@ use crate::sys::status_request::Stacks;
 pub(crate) struct Status {
     /// The response: what the server has stapled, or what the program wants to be stapled.
     pub(crate) response: Option<Buffer>,
+    /// The length as C gave it, also beside NULL.
+    length: c_long,
     /// On a server, what the client asks for.
-    pub(crate) asked: Option<StatusRequest>,
+    asked: Option<StatusRequest>,
+    /// On a server, the type of its last hello, which callbacks may change since.
+    server_type: Option<c_int>,
+    /// Whether the staple of this handshake is in `response`.
+    is_noted: bool,
     /// The responder ids and extensions of the request. On a server they are the client's; what a
     /// client sets is kept and given back, but the engine sends none.
     pub(crate) stacks: Stacks,
 }
 
 impl Status {
-    /// Keeps settings for a new handshake.
-    pub(crate) fn begin_handshake(&mut self) {}
+    /// Forgets a client's hello, and that a staple came. The response stays: a program may have set
+    /// it, and a client replaces it when it [starts](start).
+    pub(crate) fn begin_handshake(&mut self) {
+        self.asked = None;
+        self.is_noted = false;
+    }
+
+    /// Replaces the response. The caller drops the one before with no lock held.
+    fn replace(&mut self, response: Option<Buffer>, length: c_long) -> Option<Buffer> {
+        self.length = length;
+        std::mem::replace(&mut self.response, response)
+    }
 }
 
 /// `SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB`, through `SSL_CTX_callback_ctrl`.
@@ -75,49 +91,60 @@ pub(crate) fn context_type(ctx: &Ctx, _: c_long, _: *mut c_void) -> c_long {
     c_long::from(ctx.lock().settings.status_type)
 }
 
-/// `SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE` on a connection.
+/// `SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE` on a connection. On a server that has a hello it changes
+/// what the hello has said, and no setting.
 pub(crate) fn set_type(ssl: &Ssl, kind: c_long, _: *mut c_void) -> c_long {
     let kind = status::type_from(kind);
-    Settings::change(&mut ssl.lock().settings, |settings| settings.status_type = kind);
+    let mut state = ssl.lock();
+    match &mut state.status.server_type {
+        Some(of_hello) => *of_hello = kind,
+        None => Settings::change(&mut state.settings, |settings| settings.status_type = kind),
+    }
     1
 }
 
 /// `SSL_CTRL_GET_TLSEXT_STATUS_REQ_TYPE` on a connection: on a server in a handshake and after it,
-/// whether this client has asked.
+/// whether this client has asked, unless a callback has set another type.
 pub(crate) fn kind(ssl: &Ssl, _: c_long, _: *mut c_void) -> c_long {
-    let state = ssl.lock();
-    let kind = match state.side {
-        Some(Side::Server) if state.handshake.server_stage > Default::default() => {
-            if state.status.asked.is_some() { OCSP } else { NOTHING }
+    c_long::from(type_of(&ssl.lock()))
+}
+
+fn type_of(state: &SslState) -> c_int {
+    state.status.server_type.unwrap_or(state.settings.status_type)
+}
+
+/// Prepares a handshake that starts. A client has no response until its server has sent one; and a
+/// server that becomes a client asks for the type that it has.
+pub(crate) fn start(ssl: &Ssl) {
+    let old = {
+        let mut state = ssl.lock();
+        if state.side != Some(Side::Client) {
+            return;
         }
-        _ => state.settings.status_type,
+        if let Some(kind) = state.status.server_type.take() {
+            Settings::change(&mut state.settings, |settings| settings.status_type = kind);
+        }
+        state.status.replace(None, 0)
     };
-    c_long::from(kind)
+    drop(old);
 }
 
 /// `SSL_CTRL_SET_TLSEXT_STATUS_REQ_OCSP_RESP`: takes the buffer over, frees the one before.
 pub(crate) fn set_response(ssl: &Ssl, length: c_long, response: *mut c_void) -> c_long {
     // SAFETY: the program gives a buffer of OPENSSL_malloc away that has `length` bytes, or NULL.
     let new = unsafe { Buffer::from_raw(response.cast(), length) };
-    let old = std::mem::replace(&mut ssl.lock().status.response, new);
+    let old = ssl.lock().status.replace(new, length);
     drop(old);
     1
 }
 
-/// `SSL_CTRL_GET_TLSEXT_STATUS_REQ_OCSP_RESP`: the response stays this library's.
+/// `SSL_CTRL_GET_TLSEXT_STATUS_REQ_OCSP_RESP`: the response stays this library's. As in OpenSSL the
+/// pointer is what was set, and a length that is not positive is -1.
 pub(crate) fn response(ssl: &Ssl, _: c_long, out: *mut c_void) -> c_long {
     let state = ssl.lock();
-    let out = Out::<*const c_uchar>::from_void(out);
-    match &state.status.response {
-        Some(response) => {
-            out.set(response.as_ptr());
-            response.length()
-        }
-        None => {
-            out.set(std::ptr::null());
-            -1
-        }
-    }
+    let response = state.status.response.as_ref();
+    Out::<*const c_uchar>::from_void(out).set(response.map_or(std::ptr::null(), Buffer::as_ptr));
+    if state.status.length > 0 { state.status.length } else { -1 }
 }
 
 /// `SSL_CTRL_GET_TLSEXT_STATUS_REQ_IDS`.
@@ -146,6 +173,11 @@ pub(crate) fn set_exts(ssl: &Ssl, _: c_long, exts: *mut c_void) -> c_long {
     1
 }
 
+/// Notes a hello, before the callbacks that see it: so far its client has asked for nothing.
+pub(crate) fn note_hello(ssl: &Ssl) {
+    ssl.lock().status.server_type = Some(NOTHING);
+}
+
 /// Keeps on a server what the client asks for, for the callback to see.
 pub(crate) fn note_request(ssl: &Ssl) -> Result<(), Failure> {
     let asked = {
@@ -155,7 +187,13 @@ pub(crate) fn note_request(ssl: &Ssl) -> Result<(), Failure> {
     let ids = asked.as_ref().map(|asked| asked.responder_ids.as_slice()).unwrap_or_default();
     let exts = asked.as_ref().map(|asked| asked.extensions.as_slice()).unwrap_or_default();
     let decoded = Stacks::from_der(ids, exts);
-    ssl.lock().status.asked = asked;
+    {
+        let mut state = ssl.lock();
+        if asked.is_some() {
+            state.status.server_type = Some(OCSP);
+        }
+        state.status.asked = asked;
+    }
     let stacks = decoded
         .map_err(|_| Failure::new(alert::DECODE_ERROR, reasons::BAD_EXTENSION, String::new()))?;
     let old = std::mem::replace(&mut ssl.lock().status.stacks, stacks);
@@ -163,19 +201,43 @@ pub(crate) fn note_request(ssl: &Ssl) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Notes a hello that was refused, of which OpenSSL has read the type.
+pub(crate) fn note_failed(state: &mut SslState) {
+    state.status.server_type = Some(OCSP);
+}
+
+/// Notes a resumption on a server: a request in it is ignored.
+pub(crate) fn note_resumed(state: &mut SslState) {
+    state.status.asked = None;
+    state.status.server_type = Some(NOTHING);
+}
+
+/// Keeps the staple of a server for the program, once. In TLS 1.3 it comes with the certificates,
+/// and the verification callback sees it; in TLS 1.2 it comes after them.
+pub(crate) fn note_staple(ssl: &Ssl, staple: Option<&[u8]>) {
+    let old = {
+        let mut state = ssl.lock();
+        if std::mem::replace(&mut state.status.is_noted, true) {
+            return;
+        }
+        let new = staple.and_then(Buffer::copy_of);
+        let length = new.as_ref().map_or(0, Buffer::length);
+        state.status.replace(new, length)
+    };
+    drop(old);
+}
+
 /// Asks a client's callback about what the server has stapled, `staple` or nothing.
 ///
 /// Called after the certificates were verified, with no lock held.
 pub(crate) fn judge(ssl: &Arc<Ssl>, staple: Option<Vec<u8>>) -> Result<(), Failure> {
-    let (callback, argument, old) = {
-        let mut state = ssl.lock();
+    note_staple(ssl, staple.as_deref());
+    let (callback, argument) = {
+        let state = ssl.lock();
         let callbacks = state.ctx.lock().callbacks;
         let asked = state.settings.status_type != NOTHING;
-        let new = staple.as_deref().and_then(Buffer::copy_of);
-        let old = std::mem::replace(&mut state.status.response, new);
-        (callbacks.status.filter(|_| asked), callbacks.status_arg, old)
+        (callbacks.status.filter(|_| asked), callbacks.status_arg)
     };
-    drop(old);
     let decision = match callback {
         Some(callback) => {
             // SAFETY: the program has set this function for this purpose, with its argument.
@@ -194,7 +256,7 @@ pub(crate) fn decide(ssl: &Arc<Ssl>) -> Result<Option<Arc<[u8]>>, Failure> {
     let (callback, argument) = {
         let state = ssl.lock();
         let callbacks = state.ctx.lock().callbacks;
-        let asked = state.status.asked.is_some();
+        let asked = type_of(&state) != NOTHING;
         (callbacks.status.filter(|_| asked), callbacks.status_arg)
     };
     let Some(callback) = callback else {
@@ -204,7 +266,15 @@ pub(crate) fn decide(ssl: &Arc<Ssl>) -> Result<Option<Arc<[u8]>>, Failure> {
     let answer = unsafe { callback(Handle::borrowed(ssl), argument.0) };
     let decision = {
         let state = ssl.lock();
-        status::server_decision(answer, state.status.response.as_ref().map(Buffer::bytes))
+        let decision =
+            status::server_decision(answer, state.status.response.as_ref().map(Buffer::bytes));
+        match decision {
+            // As in OpenSSL, a response of no type cannot be sent.
+            ServerDecision::Staple(_) if type_of(&state) != OCSP => return Err(status::no_type()),
+            // Nothing is sent to a client that has not asked, whatever a callback has set.
+            ServerDecision::Staple(_) if state.status.asked.is_none() => ServerDecision::NoAck,
+            decision => decision,
+        }
     };
     status::server_verdict(decision)
 }

@@ -21,6 +21,7 @@ use super::key_log::CollectedKeys;
 use super::server::{self, Choice, Server};
 use super::sessions::{ClientSession, ConnectionSessions};
 use super::settings::{MODE_RELEASE_BUFFERS, OP_CLEANSE_PLAINTEXT, Settings};
+use super::status::{self, OCSP};
 use super::tap::Tap;
 use super::traffic::{Received, Traffic};
 use super::verify::Signatures;
@@ -86,6 +87,8 @@ pub(crate) struct Connection {
     tls13: Option<bool>,
     randoms: Randoms,
     resumed: bool,
+    /// Whether a client's hello asks for certificate status.
+    pub(super) asks_status: bool,
     /// What the handshake was signed with.
     pub(crate) signatures: Arc<Signatures>,
     /// The protocol of ALPN, when the handshake has ended.
@@ -133,6 +136,7 @@ impl Connection {
         let client = self
             .tap
             .listen(|| Client::start(settings, name, session, key_log, signatures, output))?;
+        self.asks_status = settings.status_type == OCSP;
         self.sessions = Some(client.sessions());
         let hello = ClientHello::from_records(&self.output);
         self.note_client_random(hello.as_ref());
@@ -337,6 +341,13 @@ impl Connection {
     fn client_at(&mut self, progress: Result<client::Progress, Failure>) -> Step {
         match progress {
             Ok(client::Progress::NeedsInput) => Step::WantRead,
+            // rustls takes such a staple in TLS 1.3.
+            Ok(client::Progress::Verify(presented))
+                if presented.staple.is_some() && !self.asks_status =>
+            {
+                self.disregard_received();
+                self.verified(Err(status::unsolicited()), None)
+            }
             Ok(client::Progress::Verify(presented)) => Step::Call(Request::Verify(presented)),
             Ok(client::Progress::Complete(split)) => self.complete(Traffic::client(split)),
             Err(failure) => self.fail(failure),

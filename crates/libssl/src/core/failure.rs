@@ -44,6 +44,7 @@ pub(crate) mod alert {
     pub(crate) const DECODE_ERROR: u8 = 50;
     pub(crate) const PROTOCOL_VERSION: u8 = 70;
     pub(crate) const INTERNAL_ERROR: u8 = 80;
+    pub(crate) const UNSUPPORTED_EXTENSION: u8 = 110;
     pub(crate) const UNRECOGNIZED_NAME: u8 = 112;
     pub(crate) const BAD_CERTIFICATE_STATUS_RESPONSE: u8 = 113;
     pub(crate) const NO_APPLICATION_PROTOCOL: u8 = 120;
@@ -91,6 +92,9 @@ impl Failure {
             }
             Some(alert::HANDSHAKE_FAILURE) => {
                 return PeerIncompatible::NoCipherSuitesInCommon.into();
+            }
+            Some(alert::UNSUPPORTED_EXTENSION) => {
+                return PeerMisbehaved::UnsolicitedEncryptedExtension.into();
             }
             Some(43) => Certificate::InvalidPurpose,
             Some(46) => Certificate::Other(OtherError::new(Unspecified)),
@@ -152,6 +156,7 @@ fn reason_of(error: &Error) -> c_int {
             PeerMisbehaved::UnsolicitedServerHelloExtension
             | PeerMisbehaved::UnsolicitedEncryptedExtension
             | PeerMisbehaved::UnsolicitedCertExtension => reasons::UNSOLICITED_EXTENSION,
+            PeerMisbehaved::TooManyEmptyFragments => reasons::RECORD_TOO_SMALL,
             PeerMisbehaved::NoCertificatesPresented => reasons::PEER_DID_NOT_RETURN_A_CERTIFICATE,
             _ => reasons::UNEXPECTED_MESSAGE,
         },

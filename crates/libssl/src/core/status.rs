@@ -7,7 +7,7 @@ use std::sync::Arc;
 use certstatus::handshake::{ClientDecision, ServerDecision};
 
 use super::failure::{Failure, alert};
-use crate::sys::reasons;
+use crate::sys::{error, reasons};
 
 /// `TLSEXT_STATUSTYPE_ocsp`.
 pub(crate) const OCSP: c_int = 1;
@@ -58,6 +58,20 @@ pub(crate) fn client_verdict(decision: ClientDecision) -> Result<(), Failure> {
             "the status callback failed",
         )),
     }
+}
+
+/// The failure of a server whose callback wants a response sent and has unset the type.
+pub(crate) fn no_type() -> Failure {
+    Failure::new(
+        alert::INTERNAL_ERROR,
+        error::INTERNAL_ERROR,
+        "the status callback has set a response and a type other than OCSP",
+    )
+}
+
+/// The failure of a server that staples although it was not asked to (RFC 8446, 4.2).
+pub(crate) fn unsolicited() -> Failure {
+    Failure::new(alert::UNSUPPORTED_EXTENSION, reasons::UNSOLICITED_EXTENSION, String::new())
 }
 
 /// The response to staple, or the failure, that a server callback decides on.

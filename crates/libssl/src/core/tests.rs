@@ -210,6 +210,19 @@ fn a_staple_is_sent_when_it_is_asked_for_and_only_then() {
     }
 }
 
+/// rustls takes the staple; a client that has not asked refuses it before it verifies.
+#[test]
+fn unasked_staple_is_refused_in_tls13() {
+    let client = settings(TLS1_3, |settings| settings.status_type = OCSP);
+    let mut pair = Pair::new(&client, server_settings(TLS1_3), None);
+    // The hello asks, so that the server staples.
+    pair.client.asks_status = false;
+    let (of_client, of_server) = pair.run(usize::MAX);
+    assert_eq!(of_client.unwrap_err().reason, reasons::UNSOLICITED_EXTENSION);
+    assert_eq!(of_server.unwrap_err().reason, 1110);
+    assert_eq!(pair.verified, 0);
+}
+
 #[test]
 fn bytes_arrive_one_by_one() {
     for version in [TLS1_2, TLS1_3] {

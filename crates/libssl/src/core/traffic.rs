@@ -104,6 +104,9 @@ impl Traffic {
 
     /// Decrypts a record of `input`. Its data goes to `reader`, which says how much of it it takes;
     /// the rest is [`pending`](Self::pending). What has to be answered goes to `output`.
+    ///
+    /// A record without data is no data: the next one is decrypted. rustls refuses more than 32 of
+    /// them in a row, as OpenSSL does.
     pub(crate) fn receive(
         &mut self,
         input: &mut Input,
@@ -115,7 +118,28 @@ impl Traffic {
             self.consume(taken);
             return Ok(Received::Data);
         }
-        let mut record = Record { data: false, to_send: false };
+        loop {
+            let record = self.receive_record(input, reader);
+            if record.to_send || matches!(self.receive, Receive::Failed(_)) {
+                self.flush(output)?;
+            }
+            return match &self.receive {
+                _ if record.data => Ok(Received::Data),
+                Receive::Closed => Ok(Received::Closed),
+                Receive::Failed(failure) => Err(failure.clone()),
+                Receive::Client(_) | Receive::Server(_) if record.empty => continue,
+                Receive::Client(_) | Receive::Server(_) => Ok(Received::WantRead),
+            };
+        }
+    }
+
+    /// Decrypts one record.
+    fn receive_record(
+        &mut self,
+        input: &mut Input,
+        reader: &mut dyn FnMut(&[u8]) -> usize,
+    ) -> Record {
+        let mut record = Record::default();
         let plaintext = &mut self.plaintext;
         let mut deliver = |bytes: &[u8]| {
             plaintext.extend_from_slice(bytes.get(reader(bytes)..).unwrap_or_default());
@@ -133,15 +157,7 @@ impl Traffic {
             },
             over => over,
         };
-        if record.to_send || matches!(self.receive, Receive::Failed(_)) {
-            self.flush(output)?;
-        }
-        match &self.receive {
-            _ if record.data => Ok(Received::Data),
-            Receive::Closed => Ok(Received::Closed),
-            Receive::Failed(failure) => Err(failure.clone()),
-            Receive::Client(_) | Receive::Server(_) => Ok(Received::WantRead),
-        }
+        record
     }
 
     /// Encrypts `data` into `output`.
@@ -188,8 +204,11 @@ impl Traffic {
 }
 
 /// What was in a record.
+#[derive(Default)]
 struct Record {
     data: bool,
+    /// It is of application data, and there is none.
+    empty: bool,
     /// There is something to be sent now: an alert, a KeyUpdate.
     to_send: bool,
 }
@@ -203,8 +222,12 @@ fn decrypt<Side: SideData>(
 ) -> Result<Option<ReceiveTraffic<Side>>, Failure> {
     let next = match traffic.read(input)? {
         ReceiveTrafficState::Available(mut data) => {
-            record.data = true;
-            deliver(data.data());
+            let bytes = data.data();
+            record.empty = bytes.is_empty();
+            record.data = !record.empty;
+            if record.data {
+                deliver(bytes);
+            }
             data.into_next()
         }
         ReceiveTrafficState::FlushSender(flush) => {
