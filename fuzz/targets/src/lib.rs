@@ -33,7 +33,8 @@ pub use message::{
 pub use verify::{verify, verify_edited};
 
 pub use certstatus_libssl::fuzzing::{
-    client_handshake, client_hello, server_flight, server_handshake, session, settings,
+    client_handshake, client_hello, server_flight, server_handshake, session, session_ticket,
+    settings,
 };
 pub use certstatus_stapler::fuzzing::{ca_issuers, http_headers};
 
@@ -66,6 +67,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "server_flight", run: server_flight, seeds: seeds::none },
     Target { name: "server_handshake", run: server_handshake, seeds: seeds::to_servers },
     Target { name: "session", run: session, seeds: seeds::none },
+    Target {
+        name: "session_ticket",
+        run: session_ticket,
+        seeds: certstatus_libssl::fuzzing::session_tickets,
+    },
     Target { name: "settings", run: settings, seeds: seeds::none },
     Target { name: "single_response", run: single_response, seeds: seeds::singles },
     Target { name: "verify", run: verify, seeds: seeds::responses },

@@ -84,6 +84,7 @@ pub(crate) fn hello(ssl: &Arc<Ssl>) -> Answered {
     let choice = Choice {
         settings: Arc::clone(&state.settings),
         alpn: state.handshake.alpn_selected.clone(),
+        resumes: sessions.offered().is_some(),
         sessions: Some(sessions.clone()),
         ticketer: sessions.has_tickets().then_some(sessions as Arc<dyn TicketProducer>),
         key_log: state.handshake.key_log.clone(),

@@ -8,13 +8,15 @@
 //! After a HelloRetryRequest the client sends a second hello, and OpenSSL calls the callbacks for it
 //! as for the first. So it stops at that one too, and then processes both with what was chosen last.
 
+mod failures;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::crypto::TicketProducer;
 use rustls::crypto::VerifiedIdentity;
 use rustls::enums::ApplicationProtocol;
-use rustls::error::{Error, PeerIncompatible};
+use rustls::error::Error;
 use rustls::server::{
     Accepted, NoServerSessionStorage, ServerCredentialResolver, ServerHandshake, ServerSide,
     StoresServerSessions, Tls13Tickets,
@@ -22,6 +24,7 @@ use rustls::server::{
 use rustls::split::SplitConnection;
 use rustls::{NeedsInput, ServerConfig, Tcp, VerifyPeerIdentity};
 
+use self::failures::{plainly, refused, told};
 use super::buffer::Input;
 use super::client::{chain_of, over};
 use super::client_hello::{ClientHello, is_hello_retry_request, server_random};
@@ -93,6 +96,9 @@ pub(crate) struct Choice {
     pub(crate) alpn: Option<Vec<u8>>,
     pub(crate) sessions: Option<Arc<dyn StoresServerSessions>>,
     pub(crate) ticketer: Option<Arc<dyn TicketProducer>>,
+    /// Whether these may know a session that the client offers; otherwise the handshake is a full
+    /// one, without an attempt.
+    pub(crate) resumes: bool,
     pub(crate) key_log: Option<Arc<CollectedKeys>>,
 }
 
@@ -268,7 +274,7 @@ impl Server {
             _ => return Err(over()),
         };
         let settings = Arc::clone(&choice.settings);
-        let resumes = choice.sessions.is_some() || choice.ticketer.is_some();
+        let resumes = choice.resumes;
         let tls13 = self.tls13(&settings);
         self.full_tls12 = !tls13;
         self.choice = Some(choice);
@@ -477,44 +483,6 @@ impl Server {
         }
         Ok(Arc::new(config))
     }
-}
-
-/// Tells the peer of a failure before keys exist.
-fn plainly(mut failure: Failure, output: &mut Vec<u8>) -> Failure {
-    output.extend(failure.write_plain_alert());
-    failure
-}
-
-/// The failure of an error of the answer to a hello. In TLS 1.2 a suite stands for all that client
-/// and server have to agree on, and OpenSSL says that there is none.
-fn refused(error: Error, tls13: bool) -> Failure {
-    let of_suites = matches!(
-        error,
-        Error::PeerIncompatible(
-            PeerIncompatible::NoKxGroupsInCommon | PeerIncompatible::NoSignatureSchemesInCommon
-        )
-    );
-    let mut failure = Failure::from(error);
-    if of_suites && !tls13 {
-        failure.reason = reasons::NO_SHARED_CIPHER;
-    }
-    failure
-}
-
-/// The failure of an error that rustls has told the peer.
-///
-/// A client of TLS 1.2 without a certificate is told handshake_failure (RFC 5246, 7.4.6); rustls
-/// says certificate_required, which is of TLS 1.3.
-fn told(error: Error, output: &mut [u8]) -> Failure {
-    const CERTIFICATE_REQUIRED: [u8; 7] = [21, 3, 3, 0, 2, 2, 116];
-    let mut failure = Failure::from(error);
-    if let Some(record) = output.last_chunk_mut::<7>()
-        && *record == CERTIFICATE_REQUIRED
-    {
-        record[6] = alert::HANDSHAKE_FAILURE;
-        failure.sent = Some(alert::HANDSHAKE_FAILURE);
-    }
-    failure
 }
 
 fn presented(verify: &VerifyPeerIdentity<ServerSide, Tcp>) -> Result<Presented, Failure> {

@@ -47,6 +47,10 @@ struct Pair {
     server_settings: Arc<Settings>,
     sessions: Arc<dyn StoresServerSessions>,
     ticketer: Option<Arc<dyn TicketProducer>>,
+    /// Whether the server tries to resume.
+    attempts: bool,
+    /// Whether it has tried in vain.
+    declined: bool,
     staple: Option<Arc<[u8]>>,
     /// What the client answers about the staple.
     decision: ClientDecision,
@@ -69,6 +73,8 @@ impl Pair {
             server_settings: server,
             sessions: ServerSessionMemoryCache::new(8),
             ticketer: None,
+            attempts: true,
+            declined: false,
             staple: Some(STAPLE.into()),
             decision: ClientDecision::Accept,
             seen_staple: None,
@@ -111,12 +117,14 @@ impl Pair {
                     alpn: None,
                     sessions: Some(self.sessions.clone()),
                     ticketer: self.ticketer.clone(),
+                    resumes: self.attempts,
                     key_log: None,
                 };
                 self.server.choose(choice)
             }
             Request::Credentials => {
                 self.credentials_asked += 1;
+                self.declined = self.server.has_declined();
                 let asked = self.server.hello().unwrap().status_request().unwrap();
                 let staple = self.staple.clone().filter(|_| asked.is_some());
                 self.server.authenticate(self.server_settings.clone(), None, staple, true)
@@ -283,6 +291,23 @@ fn a_resumption_asks_for_nothing() {
             assert_eq!(second.seen_staple, None);
             second.talk();
         }
+    }
+}
+
+#[test]
+fn unknown_session_costs_no_attempt() {
+    for (version, attempts) in [(TLS1_2, true), (TLS1_2, false), (TLS1_3, true), (TLS1_3, false)] {
+        let client = settings(version, |_| {});
+        let server = server_settings(version);
+        let mut first = Pair::new(&client, server.clone(), None);
+        assert_eq!(first.run(usize::MAX), (Ok(()), Ok(())));
+        first.talk();
+        // The second server has other sessions.
+        let mut second = Pair::new(&client, server, first.session());
+        second.attempts = attempts;
+        assert_eq!(second.run(usize::MAX), (Ok(()), Ok(())));
+        assert_eq!((second.credentials_asked, second.declined), (1, attempts));
+        second.talk();
     }
 }
 

@@ -62,8 +62,14 @@ fn serve(how: u8, sent: &[u8], size: usize) -> (End, Vec<u8>) {
         Request::Hello => {
             assert!(server.hello().is_some_and(|hello| hello.random.len() == 32));
             let settings = Arc::clone(&settings);
-            let choice =
-                Choice { settings, alpn: None, sessions: None, ticketer: None, key_log: None };
+            let choice = Choice {
+                settings,
+                alpn: None,
+                sessions: None,
+                ticketer: None,
+                resumes: false,
+                key_log: None,
+            };
             server.choose(choice)
         }
         Request::Credentials => {

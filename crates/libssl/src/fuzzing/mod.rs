@@ -5,6 +5,7 @@
 
 mod handshake;
 mod strings;
+mod tickets;
 
 use crate::core::client_hello::ClientHello;
 use crate::core::flight::{Flight, Look};
@@ -13,6 +14,7 @@ use crate::core::wire::extensions;
 
 pub use handshake::{client_handshake, server_handshake};
 pub use strings::settings;
+pub use tickets::{session_ticket, session_tickets};
 
 /// What a client's first flight begins with. However the message is spread over records, and
 /// whatever follows it, it is read the same.
