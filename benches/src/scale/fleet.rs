@@ -402,6 +402,8 @@ impl Fleet {
             retry_after: None,
             seed: self.seed(staple),
             fleet_seed: self.model.lease.then(|| mix(u64::from(self.certificate_of(staple)))),
+            // The model's lives are those of public CAs, and its figures are about those.
+            refresh_max: Duration::MAX,
         });
         let next = next.as_secs().saturating_add_signed(-i64::from(at.ahead));
         u32::try_from(next.saturating_sub(EPOCH)).unwrap_or(NEVER - 1)

@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use certstatus_stapler::fetch::{certs_only, pem};
 
 use crate::failure::{Failure, reason};
 
@@ -86,7 +85,7 @@ pub(crate) fn message(path: &Path) -> Result<Block, Failure> {
     blocks.into_iter().next().ok_or_else(|| empty(path))
 }
 
-/// The certificates of a file in their order; private keys and other PEM blocks are passed over.
+/// The certificates of a file in their order; private keys and other PEM blocks are skipped.
 ///
 /// # Errors
 /// When the file cannot be read, is damaged PEM, or has no certificate.
@@ -94,32 +93,52 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     certificates_in(&read(path)?, &name(path))
 }
 
-/// The certificates in the contents of a file of that name, as [`certificates`] gives them.
+/// The certificates in the bytes of a file, as servers read them: PEM with several blocks, text between
+/// them and a byte order mark; `TRUSTED CERTIFICATE`; DER; PKCS#7 (`.p7b`) in PEM, DER or BER.
 ///
 /// # Errors
-/// When they are damaged PEM, or have no certificate.
-pub(crate) fn certificates_in(contents: &[u8], name: &str) -> Result<Vec<Vec<u8>>, Failure> {
-    let blocks = blocks(contents, name)?;
-    let certificates: Vec<_> = blocks
-        .into_iter()
-        .filter(|block| block.label.as_deref().is_none_or(is_certificate))
-        .map(|block| block.der)
-        .collect();
+/// When the bytes are damaged PEM, or have no certificate.
+pub(crate) fn certificates_in(bytes: &[u8], name: &str) -> Result<Vec<Vec<u8>>, Failure> {
+    let mut certificates = Vec::new();
+    for block in blocks(bytes, name)? {
+        match certificates_of(&block) {
+            Some(found) => certificates.extend(found),
+            None if block.label.is_none() => certificates.push(block.der),
+            None => {}
+        }
+    }
     if certificates.is_empty() {
-        return Err(Failure::untrusted("certificate", format!("{name} has no certificate in it."))
+        return Err(Failure::failed("certificate", format!("{name} has no certificate in it."))
             .advise(
-                "Give a certificate in PEM or DER, or a chain in PEM with the certificate first.",
+                "Give a certificate in PEM, DER or PKCS#7, or a chain in PEM with the certificate \
+                 first.",
             ));
     }
     Ok(certificates)
 }
 
-fn is_certificate(label: &str) -> bool {
-    ["CERTIFICATE", "X509 CERTIFICATE"].contains(&label)
+/// The certificates in a block; `None` where it is of another kind, or DER that is no PKCS#7.
+fn certificates_of(block: &Block) -> Option<Vec<Vec<u8>>> {
+    match &block.label {
+        Some(label) => pem::Block { label: label.clone(), der: block.der.clone() }.certificates(),
+        None => certs_only(&block.der),
+    }
+}
+
+/// The blocks with a block for each certificate of those that hold several, as PKCS#7 does.
+pub(crate) fn each_certificate(blocks: Vec<Block>) -> Vec<Block> {
+    let label = || Some("CERTIFICATE".to_owned());
+    blocks
+        .into_iter()
+        .flat_map(|block| match certificates_of(&block) {
+            Some(all) => all.into_iter().map(|der| Block { label: label(), der }).collect(),
+            None => vec![block],
+        })
+        .collect()
 }
 
 fn empty(path: &Path) -> Failure {
-    Failure::untrusted("parse", format!("{} is empty.", name(path)))
+    Failure::failed("parse", format!("{} is empty.", name(path)))
 }
 
 /// The values of a file: its PEM blocks, or all of it as DER when it has no PEM.
@@ -128,56 +147,40 @@ fn empty(path: &Path) -> Failure {
 /// When it is empty, or a PEM block is damaged; `name` says what is read.
 pub(crate) fn blocks(bytes: &[u8], name: &str) -> Result<Vec<Block>, Failure> {
     if bytes.is_empty() {
-        return Err(Failure::untrusted("parse", format!("{name} is empty."))
+        return Err(Failure::failed("parse", format!("{name} is empty."))
             .advise("See why nothing was written to it."));
     }
-    match std::str::from_utf8(bytes) {
-        Ok(text) if text.contains("-----BEGIN ") => pem(text, name),
-        Ok(text) if text.trim_start().starts_with('<') => Err(Failure::untrusted(
+    if pem::is_pem(bytes) {
+        let blocks = pem::blocks(bytes).map_err(|e| {
+            Failure::failed("parse", format!("{name} is damaged PEM: {e}."))
+                .advise("Write the file again from its source.")
+        })?;
+        let labelled = |block: pem::Block| Block { label: Some(block.label), der: block.der };
+        return Ok(blocks.into_iter().map(labelled).collect());
+    }
+    if is_utf16(bytes) {
+        return Err(Failure::failed(
+            "parse",
+            format!("{name} is text in UTF-16, and neither PEM nor DER."),
+        )
+        .advise(
+            "Save it as UTF-8 or ASCII: iconv -f UTF-16 -t UTF-8. Servers do not read it either.",
+        ));
+    }
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if text.trim_ascii_start().starts_with(b"<") {
+        return Err(Failure::failed(
             "parse",
             format!("{name} is an HTML or XML page, and neither PEM nor DER."),
         )
-        .advise("It may be the error page of a web server: see it in a browser or editor.")),
-        _ => Ok(vec![Block { label: None, der: bytes.to_vec() }]),
+        .advise("It may be the error page of a web server: see it in a browser or editor."));
     }
+    Ok(vec![Block { label: None, der: bytes.to_vec() }])
 }
 
-fn pem(text: &str, name: &str) -> Result<Vec<Block>, Failure> {
-    let damaged = |what: String| {
-        Failure::untrusted("parse", format!("{name} is damaged PEM: {what}."))
-            .advise("Write the file again from its source.")
-    };
-    let mut blocks = Vec::new();
-    let mut open: Option<(&str, String)> = None;
-    for line in text.lines().map(str::trim) {
-        if let Some(label) = armour(line, "-----BEGIN ") {
-            if let Some((before, _)) = open.replace((label, String::new())) {
-                return Err(damaged(format!("the block {before} has no end")));
-            }
-        } else if let Some(label) = armour(line, "-----END ") {
-            let body = match open.take() {
-                Some((begun, body)) if begun == label => body,
-                _ => return Err(damaged(format!("the end of {label} has no beginning"))),
-            };
-            let der = STANDARD
-                .decode(&body)
-                .map_err(|e| damaged(format!("the block {label} is not base64: {e}")))?;
-            blocks.push(Block { label: Some(label.to_owned()), der });
-        } else if let Some((_, body)) = &mut open
-            && !line.contains(':')
-        {
-            // A line with a colon is a header of an encrypted key.
-            body.push_str(line);
-        }
-    }
-    match open {
-        Some((label, _)) => Err(damaged(format!("the block {label} has no end"))),
-        None => Ok(blocks),
-    }
-}
-
-fn armour<'a>(line: &'a str, begin: &str) -> Option<&'a str> {
-    line.strip_prefix(begin)?.strip_suffix("-----")
+/// Whether bytes are UTF-16 with its byte order mark, in which PowerShell saves text.
+fn is_utf16(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
 }
 
 #[cfg(test)]
@@ -185,18 +188,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_pem_is_der() {
+    fn bytes_without_pem_are_der() {
         let all = blocks(&[0x30, 0], "x").unwrap();
         assert_eq!(all, [Block { label: None, der: vec![0x30, 0] }]);
     }
 
     #[test]
-    fn pem_blocks_are_read_in_order_and_text_between_them_is_passed_over() {
+    fn pem_blocks_are_read_in_order() {
         let text = "subject=a\n-----BEGIN A-----\nAQI=\n-----END A-----\r\nhello\n\
                     -----BEGIN B C-----\r\nA\r\nw==\r\n-----END B C-----\n";
         let all = blocks(text.as_bytes(), "x").unwrap();
         assert_eq!(all[0], Block { label: Some("A".into()), der: vec![1, 2] });
         assert_eq!(all[1], Block { label: Some("B C".into()), der: vec![3] });
+    }
+
+    #[test]
+    fn certificates_are_found_in_every_form() {
+        let pem = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        let key = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+        let trusted = pem.replace("CERT", "TRUSTED CERT").replace("MAA=", "MAAwAA==");
+        let marked = [&b"\xef\xbb\xbf"[..], pem.as_bytes()].concat();
+        let latin1 = [&b"O=Soci\xe9t\xe9\n"[..], pem.as_bytes()].concat();
+        for file in [pem.as_bytes(), trusted.as_bytes(), &marked, &latin1, &[0x30, 0]] {
+            assert_eq!(certificates_in(file, "x").unwrap(), [vec![0x30, 0]]);
+        }
+        assert_eq!(certificates_in((key.to_owned() + pem).as_bytes(), "x").unwrap().len(), 1);
+        for file in [key.as_bytes(), b"", b"\xff\xfe-\0-\0", b"<html>", &pem.as_bytes()[..40]] {
+            let failure = certificates_in(file, "x").unwrap_err();
+            assert_eq!(failure.outcome().code(), 1, "{failure}");
+        }
     }
 
     #[test]

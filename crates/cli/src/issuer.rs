@@ -24,7 +24,7 @@ pub(crate) fn algorithms() -> &'static [&'static dyn SignatureVerificationAlgori
 pub(crate) fn certificate<'a>(der: &'a [u8], from: &Path) -> Result<Certificate<'a>, Failure> {
     Certificate::parse(der).map_err(|e| {
         let name = input::name(from);
-        Failure::untrusted("certificate", format!("{name} has no readable certificate: {e}."))
+        Failure::failed("certificate", format!("{name} has no readable certificate: {e}."))
             .advise(format!("See what it is: certstatus show {}", shell::path(from)))
     })
 }

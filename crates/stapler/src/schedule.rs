@@ -8,6 +8,8 @@
 //!   for all members. If each had its own, the first of them would refresh for all, and so all
 //!   certificates near the beginning of that part: a fleet that started in step would stay in step.
 //! * HTTP caching headers (RFC 5019, 6.2) may bring the refresh forward; nothing puts it off.
+//! * However long a staple lives, the responder is asked within [`Facts::refresh_max`] of the last answer,
+//!   because a revocation is seen in no other way.
 //! * A responder that has nothing newer is asked again when an eighth to a quarter of what is left
 //!   has passed; the later the longer caches keep the answer.
 //! * After a failure, 30 s, doubling to an hour, with jitter; as expiry nears, sooner: never more
@@ -25,6 +27,10 @@ pub const FIRST_BACKOFF: Duration = Duration::from_secs(30);
 
 /// The longest pause after a failure, before jitter.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(3600);
+
+/// The default of the longest pause between two questions about one certificate: a day, within which a
+/// revocation is seen whatever `nextUpdate` says.
+pub const REFRESH_MAX: Duration = Duration::from_secs(86_400);
 
 /// Nothing is asked more often than this, however short the life of a staple is.
 pub const MIN_PAUSE: Duration = Duration::from_secs(2);
@@ -60,6 +66,9 @@ pub struct Facts {
     /// What spreads the refreshes of a fleet that shares a store: another for each certificate, and
     /// the same for all members. `None` where each member refreshes for itself.
     pub fleet_seed: Option<u64>,
+    /// The longest pause after an answer; see [`REFRESH_MAX`]. The pause is between 7/8 of it and all of
+    /// it, so that a fleet spreads.
+    pub refresh_max: Duration,
 }
 
 /// The life of a staple.
@@ -124,6 +133,11 @@ fn refresh_point(life: &Life, facts: &Facts) -> u64 {
         .fleet_seed
         .map_or(own, |common| OF_MEMBER * own + (1.0 - OF_MEMBER) * spread(common, from));
     let point = from.saturating_add(part(length, EARLIEST + (LATEST - EARLIEST) * spread));
+    // The responder answered when it was asked, or signed this since: a member of a fleet may have asked.
+    let answered =
+        facts.attempted.map_or(from, |at| at.as_secs().min(facts.now.as_secs()).max(from));
+    let longest = part(facts.refresh_max.as_secs(), 0.875 + 0.125 * spread);
+    let point = point.min(answered.saturating_add(longest.max(MIN_PAUSE.as_secs())));
     match facts.fresh_until.map(|until| until.as_secs()) {
         // Not in the first eighth, whatever the header says, and not all at the same second.
         Some(fresh_until) => {
@@ -139,6 +153,7 @@ fn nothing_newer(life: &Life, at: u64, facts: &Facts) -> u64 {
     let left = life.expires.as_secs().saturating_sub(at);
     let kept = facts.fresh_until.map_or(0, |until| until.as_secs().saturating_sub(at));
     let pause = kept.clamp(left / 8, left / 4);
+    let pause = pause.min(facts.refresh_max.as_secs());
     part(pause, 0.75 + 0.25 * spread(facts.seed, at)).max(MIN_PAUSE.as_secs())
 }
 
@@ -188,6 +203,7 @@ mod tests {
             retry_after: None,
             seed,
             fleet_seed: None,
+            refresh_max: Duration::MAX,
         }
     }
 
@@ -257,6 +273,32 @@ mod tests {
         assert_eq!(unix(NOW + with(96)), next_attempt(&plain));
         assert!((24 * 3600..28 * 3600).contains(&with(24)), "{}", with(24));
         assert!(with(0) >= length / 8, "a header that forbids caching makes no storm");
+    }
+
+    #[test]
+    fn no_next_update_puts_a_refresh_off_beyond_the_longest_pause() {
+        for life in [4 * 86_400, 365 * 86_400, 3650 * 86_400, u64::from(u32::MAX), 251_600_000_000]
+        {
+            for seed in 0..100 {
+                let facts = Facts { refresh_max: REFRESH_MAX, ..fresh(life, seed) };
+                let first = next_attempt(&facts).as_secs();
+                assert!((NOW + 75_600..=NOW + 86_400).contains(&first), "{life}: {}", first - NOW);
+                // Nothing newer then: the same response again, and again within a day.
+                let mut asked = facts;
+                for _ in 0..3 {
+                    let at = next_attempt(&asked);
+                    asked = Facts { now: at, attempted: Some(at), ..asked };
+                    let pause = next_attempt(&asked).as_secs() - at.as_secs();
+                    assert!((2..=86_400).contains(&pause), "{life}: {pause}");
+                }
+                // Loaded after a long time: at once, and not a day later.
+                let now = unix(NOW + 40 * 86_400);
+                let loaded = Facts { now, attempted: None, ..facts };
+                assert!(next_attempt(&loaded) <= now);
+            }
+        }
+        let short = Facts { refresh_max: REFRESH_MAX, ..fresh(43_200, 5) };
+        assert_eq!(next_attempt(&short), next_attempt(&fresh(43_200, 5)), "no life is made longer");
     }
 
     #[test]
@@ -335,6 +377,7 @@ mod tests {
                 retry_after: retry_after.map(Duration::from_secs),
                 seed,
                 fleet_seed: None,
+                refresh_max: Duration::MAX,
             };
             let next = next_attempt(&facts);
             let least = if age < length / 2 { 0 } else { 2 };

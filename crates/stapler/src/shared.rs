@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use certstatus::message::CertStatus;
 use certstatus::{Certificate, Freshness, VerifiedResponse, Verifier};
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) freshness: Freshness,
     pub(crate) nonce: NonceMode,
     pub(crate) post: bool,
+    pub(crate) refresh_max: Duration,
     pub(crate) any_status: bool,
     /// Addresses of responders, and what is asked in their place.
     pub(crate) overrides: HashMap<String, String>,

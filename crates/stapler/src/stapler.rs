@@ -5,6 +5,7 @@ use std::fmt;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use certstatus::{Certificate, Freshness};
 use rustls::crypto::CryptoProvider;
@@ -18,6 +19,7 @@ use crate::event::Event;
 use crate::fetch::{Http, NonceMode, Transport, find_issuer};
 use crate::gate::ResponderLimits;
 use crate::origin::{CLAIMS, few_claims, only_namesake};
+use crate::schedule::REFRESH_MAX;
 use crate::shared::{Known, OnEvent, Shared};
 use crate::store::{NoStore, Store};
 use crate::worker::{Command, Worker};
@@ -62,6 +64,7 @@ impl Stapler {
             freshness: Freshness::default(),
             nonce: NonceMode::Off,
             post: false,
+            refresh_max: REFRESH_MAX,
             any_status: false,
             overrides: HashMap::new(),
             on_event: None,
@@ -237,6 +240,7 @@ pub struct StaplerBuilder {
     freshness: Freshness,
     nonce: NonceMode,
     post: bool,
+    refresh_max: Duration,
     any_status: bool,
     overrides: HashMap<String, String>,
     on_event: Option<Box<OnEvent>>,
@@ -288,9 +292,16 @@ impl StaplerBuilder {
     }
 
     /// Sends every request by POST. If nothing is said, GET is used, which caches can answer, and
-    /// POST where a GET would be too long or is refused.
+    /// POST where a GET would be too long or brings no response.
     pub fn always_post(mut self) -> Self {
         self.post = true;
+        self
+    }
+
+    /// Sets the longest pause between two questions about one certificate, however far `nextUpdate` is:
+    /// a revocation is seen within that time. A day by default.
+    pub fn refresh_max(mut self, pause: Duration) -> Self {
+        self.refresh_max = pause;
         self
     }
 
@@ -334,6 +345,7 @@ impl StaplerBuilder {
             freshness: self.freshness,
             nonce: self.nonce,
             post: self.post,
+            refresh_max: self.refresh_max,
             any_status: self.any_status,
             overrides: self.overrides,
             on_event: self.on_event,

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::RootCertStore;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
+use crate::anchors::anchors;
 use crate::failure::Failure;
 
 /// Trust anchors, and whose they are.
@@ -31,19 +30,7 @@ impl Trust {
     }
 
     fn from_file(file: &Path) -> Result<Self, Failure> {
-        let source = file.display().to_string();
-        let contents = std::fs::read(file)
-            .map_err(|e| Failure::failed("file", format!("{source} cannot be read: {e}.")))?;
-        let certificates = certificates(&contents);
-        let mut roots = RootCertStore::empty();
-        let (added, _) = roots.add_parsable_certificates(certificates);
-        if added == 0 {
-            return Err(Failure::failed(
-                "file",
-                format!("{source} has no certificate that can be a trust anchor."),
-            )
-            .advise("Give the CA's root certificate, in PEM or DER."));
-        }
+        let (roots, source) = (anchors(file)?, file.display().to_string());
         Ok(Self { roots: Arc::new(roots), source })
     }
 
@@ -59,10 +46,4 @@ impl Trust {
         }
         Ok(Self { roots: Arc::new(roots), source: "the system's trust store".to_owned() })
     }
-}
-
-/// The certificates of a PEM file, or the one of a DER file.
-fn certificates(contents: &[u8]) -> Vec<CertificateDer<'_>> {
-    let pem: Vec<_> = CertificateDer::pem_slice_iter(contents).filter_map(Result::ok).collect();
-    if pem.is_empty() { vec![CertificateDer::from(contents)] } else { pem }
 }

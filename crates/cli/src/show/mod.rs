@@ -48,7 +48,7 @@ pub(crate) const EXAMPLES: &[(&str, &str)] = &[
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Outcome, Failure> {
     let name = input::name(&args.file);
-    let blocks = input::blocks(&input::read(&args.file)?, &name)?;
+    let blocks = input::each_certificate(input::blocks(&input::read(&args.file)?, &name)?);
     let contents = blocks.iter().map(|block| read(block, &name)).collect::<Result<Vec<_>, _>>()?;
     let kinds: Vec<&str> = contents.iter().map(Content::kind).collect();
     let summary = match kinds.as_slice() {
@@ -226,7 +226,7 @@ fn limits(length: usize) -> Limits {
 
 fn unknown(der: &[u8], name: &str) -> Failure {
     let begin = certstatus::hex(der.get(..8).unwrap_or(der));
-    Failure::untrusted(
+    Failure::failed(
         "parse",
         format!(
             "{name} is neither an OCSP response nor a request nor a certificate, in PEM or DER: it \
@@ -238,7 +238,7 @@ fn unknown(der: &[u8], name: &str) -> Failure {
 }
 
 fn malformed(error: &Error, name: &str) -> Failure {
-    Failure::untrusted(error.stage().name(), format!("{name} cannot be read: {error}."))
+    Failure::failed(error.stage().name(), format!("{name} cannot be read: {error}."))
         .advise("Get it again from its source; a file that was cut off or edited looks like this.")
 }
 
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn what_is_nothing_is_named() {
         let failure = show(b"hello, world").unwrap_err();
-        assert_eq!(failure.outcome(), Outcome::Untrusted);
+        assert_eq!(failure.outcome(), Outcome::Failed);
         assert!(failure.to_string().contains("68656c6c6f2c2077"), "{failure}");
     }
 

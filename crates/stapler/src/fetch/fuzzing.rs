@@ -32,7 +32,7 @@ pub fn http_headers(data: &[u8]) {
 
 /// What stands at a `caIssuers` address: DER, PEM or a certs-only message.
 pub fn ca_issuers(data: &[u8]) {
-    let Some(found) = certificates(data.to_vec()) else { return };
+    let Some(found) = certificates(data) else { return };
     assert!(found.iter().map(Vec::len).sum::<usize>() <= data.len());
     assert!(!found.is_empty() || data.first() == Some(&0x30));
 }

@@ -6,14 +6,19 @@
 
 mod caching;
 mod certs_only;
+mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod http;
 mod issuer;
+pub mod pem;
 mod query;
+mod redirect;
 mod transport;
 
-pub use http::{DEFAULT_TIMEOUT, Http, HttpBuilder, HttpError, is_http};
+pub use certs_only::certificates as certs_only;
+pub use error::HttpError;
+pub use http::{DEFAULT_TIMEOUT, Http, HttpBuilder, certificates, is_http};
 pub use issuer::{IssuerError, fetch_issuer, find_issuer};
 pub use query::{Attempt, AttemptError, Fetched, NonceMode, Query, Reply, ask, fetch_status};
 pub use transport::{Answer, Caching, Content, Method, Question, Transport};

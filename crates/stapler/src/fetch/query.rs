@@ -8,8 +8,9 @@ use std::time::Duration;
 use certstatus::message::{
     CertId, HashAlgorithm, NONCE_RECOMMENDED_LENGTH, OcspRequest, OcspResponse,
 };
+use certstatus::rfc5019::get_url;
 use certstatus::time::unix;
-use certstatus::{Freshness, Issuer, Limits, Nonce, TimeError, VerifiedResponse, Verifier};
+use certstatus::{Freshness, Issuer, Limits, Nonce, Stage, TimeError, VerifiedResponse, Verifier};
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::UnixTime;
 use tokio::time::Instant;
@@ -120,6 +121,18 @@ impl AttemptError {
         matches!(error, TimeError::Expired { .. } | TimeError::TooOld { .. })
     }
 
+    /// Whether the same question by POST may be answered where this is what came of a GET.
+    fn is_worth_a_post(&self) -> bool {
+        match self {
+            Self::Http(error) => error.is_worth_a_post(),
+            Self::Untrusted { error: certstatus::Error::TooLarge { .. }, .. } => false,
+            Self::Untrusted { error, .. } => {
+                matches!(error.stage(), Stage::Parse | Stage::ResponseStatus | Stage::Match)
+            }
+            Self::NoRandomness => false,
+        }
+    }
+
     /// `http`, or the stage of the verification.
     pub fn stage(&self) -> &'static str {
         match self {
@@ -158,8 +171,9 @@ pub async fn fetch_status<'u>(
     Err(failed)
 }
 
-/// Asks one responder once; and once more, past the caches on the way, when a GET brings a response
-/// that has expired (RFC 5019, 6.2).
+/// Asks one responder once. Asks once more past the caches on the way when a GET brings a response that
+/// has expired (RFC 5019, 6.2), and once more by POST when a GET brings an OCSP error, a web page,
+/// nothing, or an error of HTTP: many responders understand only one of the two.
 ///
 /// # Errors
 /// When it gives no response that verifies.
@@ -184,18 +198,35 @@ pub async fn ask(
         etag: query.etag.filter(|_| nonce.is_none()),
         past_caches: false,
     };
-    let begun = Instant::now();
+    let (begun, mut rejected) = (Instant::now(), None);
     loop {
         let answer = transport.ask(question).await;
         let judged_at = later(query.now, begun.elapsed());
-        let by_get = matches!(answer, Ok(Answer { method: Method::Get, .. }));
-        let reply = judge(query, nonce.as_ref(), &question, answer, judged_at);
-        match reply {
+        let by_get = !question.post
+            && match &answer {
+                Ok(answer) => answer.method == Method::Get,
+                Err(_) => get_url(responder, question.request).is_some(),
+            };
+        match judge(query, nonce.as_ref(), &question, answer, judged_at) {
             Err(error) if by_get && !question.past_caches && error.is_expired() => {
                 question = Question { etag: None, past_caches: true, ..question };
             }
+            Err(error) if by_get && error.is_worth_a_post() => {
+                rejected = Some(error);
+                question = Question { post: true, etag: None, past_caches: false, ..question };
+            }
+            Err(error) => return Err(more_telling(rejected, error)),
             reply => return reply,
         }
+    }
+}
+
+/// Of the errors of a GET and of the POST after it the one that says more: the responder's own word,
+/// or else what came last.
+fn more_telling(get: Option<AttemptError>, post: AttemptError) -> AttemptError {
+    match get {
+        Some(get) if get.is_untrusted() && !post.is_untrusted() => get,
+        _ => post,
     }
 }
 
@@ -216,7 +247,7 @@ fn judge(
         }
         Ok(Answer { caching, .. }) if question.etag.is_some() => Ok(Reply::NotModified(caching)),
         Ok(_) => Err(AttemptError::Http(unasked(question.responder))),
-        // An endless body is an answer as well: the verifier would refuse it as too long.
+        // An endless body is an answer as well: the verifier would reject it as too long.
         Err(HttpError::TooLong { length, limit, .. }) => Err(AttemptError::Untrusted {
             error: certstatus::Error::TooLarge { length, limit },
             response: Vec::new(),

@@ -55,6 +55,7 @@ impl Worker {
             retry_after,
             seed: self.shared.seed(&entry.id),
             fleet_seed: self.shared.store.is_shared().then(|| entry.id.seed()),
+            refresh_max: self.shared.refresh_max,
         };
         state.next = next_attempt(&facts);
         drop(state);

@@ -25,6 +25,10 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    pub(crate) fn is_post(&self) -> bool {
+        self.line.starts_with("POST ")
+    }
+
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let fields = self.fields.iter().filter_map(|field| field.split_once(": "));
         fields.clone().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -97,12 +101,28 @@ pub(crate) async fn query(
     url: &str,
     etag: Option<&str>,
 ) -> Result<Reply, AttemptError> {
+    query_by(http, lab, leaf, url, etag, false).await
+}
+
+/// The same by POST.
+async fn post(http: HttpBuilder, lab: &Lab, leaf: &Leaf, url: &str) -> Result<Reply, AttemptError> {
+    query_by(http, lab, leaf, url, None, true).await
+}
+
+async fn query_by(
+    http: HttpBuilder,
+    lab: &Lab,
+    leaf: &Leaf,
+    url: &str,
+    etag: Option<&str>,
+    post: bool,
+) -> Result<Reply, AttemptError> {
     let issuer = Certificate::parse(lab.intermediate()).unwrap();
     let query = Query {
         serial_number: leaf.serial(),
         issuer: &Issuer::from_certificate(&issuer),
         provider: &provider(),
-        post: false,
+        post,
         nonce: NonceMode::Off,
         freshness: Freshness::default(),
         etag,
@@ -182,28 +202,121 @@ async fn a_304_without_a_question_is_an_error() {
     assert!(error.to_string().contains("304"), "{error}");
 }
 
+/// Whatever a GET brings that is no response is followed by a POST.
 #[tokio::test]
-async fn a_get_that_is_refused_becomes_a_post_and_an_outage_does_not() {
+async fn a_get_without_a_response_is_followed_by_a_post() {
+    const HTML: &str = "content-type: text/html\r\n";
+    let error = |code| response("200 OK", OCSP, &[0x30, 3, 0x0a, 1, code]);
+    let answers = [
+        error(1),
+        error(2),
+        error(3),
+        error(6),
+        response("200 OK", OCSP, b""),
+        response("200 OK", OCSP, b"no DER"),
+        response("200 OK", HTML, b"<html>The responder is up</html>"),
+        response("200 OK", "", b""),
+        response("405 Method Not Allowed", "", b""),
+        response("404 Not Found", HTML, b"<html></html>"),
+        response("500 Internal Server Error", "", b""),
+        response("502 Bad Gateway", HTML, b"<html></html>"),
+        Vec::new(),
+    ];
+    for to_get in answers {
+        let (lab, leaf) = lab();
+        let (der, shown) = (lab.respond(&leaf), String::from_utf8_lossy(&to_get).into_owned());
+        let server = Server::start([127, 0, 0, 1], move |request| match request.is_post() {
+            true => response("200 OK", OCSP, &der),
+            false => to_get.clone(),
+        });
+        let reply = query(http(), &lab, &leaf, &server.url, None).await;
+        let reply = reply.unwrap_or_else(|error| panic!("{shown}: {error}"));
+        assert!(matches!(reply, Reply::Fetched(f) if f.method == Method::Post), "{shown}");
+        let seen = server.seen();
+        assert!(seen[0].line.starts_with("GET /ocsp/M"), "{}", seen[0].line);
+        assert!(!seen.last().unwrap().body.is_empty());
+    }
+}
+
+/// A responder that wants to be left alone gets no second request.
+#[tokio::test]
+async fn a_responder_that_asks_for_a_pause_is_asked_once() {
+    let (lab, leaf) = lab();
+    for status in ["503 Service Unavailable", "429 Too Many Requests"] {
+        let down =
+            Server::start([127, 0, 0, 1], move |_| response(status, "retry-after: 120\r\n", b""));
+        let error = query(http(), &lab, &leaf, &down.url, None).await.unwrap_err();
+        let AttemptError::Http(error) = error else { panic!("{error}") };
+        assert!(error.is_outage());
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(120)));
+        assert_eq!(down.seen().len(), 1, "{status}");
+    }
+}
+
+/// A POST stays a POST with its body wherever it is redirected, up to a limit.
+#[tokio::test]
+async fn a_redirected_post_keeps_its_request() {
+    for status in [301, 302, 303, 307, 308] {
+        let (lab, leaf) = lab();
+        let answering = lab.clone();
+        let server = Server::start([127, 0, 0, 1], move |request| {
+            match request.line.starts_with("POST /strict") {
+                true => response("200 OK", OCSP, &answering.answer(&request.body)),
+                false => response(&format!("{status} Moved"), "location: /strict\r\n", b""),
+            }
+        });
+        let reply = post(http(), &lab, &leaf, &server.url).await;
+        assert!(matches!(&reply, Ok(Reply::Fetched(f)) if f.method == Method::Post), "{reply:?}");
+        assert!(server.seen().iter().all(|request| request.is_post()), "{status}");
+    }
+    let (lab, leaf) = lab();
+    let endless =
+        Server::start([127, 0, 0, 1], |_| response("302 Found", "location: /again\r\n", b""));
+    let error = post(http(), &lab, &leaf, &endless.url).await.unwrap_err();
+    assert!(error.to_string().contains("redirects more than 5 times"), "{error}");
+    let elsewhere = Server::start([127, 0, 0, 1], |_| {
+        response("302 Found", "location: file:///etc/passwd\r\n", b"")
+    });
+    let error = post(http(), &lab, &leaf, &elsewhere.url).await.unwrap_err();
+    assert!(error.to_string().contains("not a URL of http"), "{error}");
+}
+
+/// A password goes along to another path, and not to another host.
+#[tokio::test]
+async fn a_password_stays_with_its_host() {
     let (lab, leaf) = lab();
     let der = lab.respond(&leaf);
-    let server = Server::start([127, 0, 0, 1], move |request| match request.line.split_once(' ') {
-        Some(("POST", _)) => response("200 OK", OCSP, &der),
-        _ => response("405 Method Not Allowed", "", b""),
-    });
-    let reply = query(http(), &lab, &leaf, &server.url, None).await.unwrap();
-    assert!(matches!(reply, Reply::Fetched(fetched) if fetched.method == Method::Post));
-    let seen = server.seen();
-    assert!(seen[0].line.starts_with("GET /ocsp/M"), "{}", seen[0].line);
-    assert!(!seen[1].body.is_empty());
+    let other = Server::start([127, 0, 0, 1], move |_| response("200 OK", OCSP, &der));
+    let away = format!("location: {}\r\n", other.url);
+    let first =
+        Server::start([127, 0, 0, 1], move |request| match request.line.contains("/here") {
+            true => response("307 Temporary Redirect", &away, b""),
+            false => response("307 Temporary Redirect", "location: /here\r\n", b""),
+        });
+    let url = first.url.replace("://", "://user:password@");
+    post(http(), &lab, &leaf, &url).await.unwrap();
+    assert!(first.seen().iter().all(|request| request.field("authorization").is_some()));
+    assert_eq!(other.seen()[0].field("authorization"), None);
+}
 
-    let down = Server::start([127, 0, 0, 1], |_| {
-        response("503 Service Unavailable", "retry-after: 120\r\n", b"")
-    });
-    let error = query(http(), &lab, &leaf, &down.url, None).await.unwrap_err();
-    let AttemptError::Http(error) = error else { panic!("{error}") };
-    assert!(error.is_outage());
-    assert_eq!(error.retry_after(), Some(Duration::from_secs(120)));
-    assert_eq!(down.seen().len(), 1, "whoever is down is asked once");
+/// What the responder says in OCSP counts, whatever status of HTTP is around it; but not beside a
+/// status that asks for a pause.
+#[tokio::test]
+async fn an_ocsp_error_inside_an_http_error_is_read() {
+    let (lab, leaf) = lab();
+    for status in
+        ["400 Bad Request", "401 Unauthorized", "403 Forbidden", "404 Not Found", "500 Oh"]
+    {
+        let server =
+            Server::start([127, 0, 0, 1], move |_| response(status, OCSP, &[0x30, 3, 0x0a, 1, 6]));
+        let error = query(http(), &lab, &leaf, &server.url, None).await.unwrap_err();
+        assert_eq!(error.stage(), "response status", "{status}: {error}");
+        assert!(!error.to_string().contains("HTTP"), "{status}: {error}");
+    }
+    let busy =
+        Server::start([127, 0, 0, 1], |_| response("503 Busy", OCSP, &[0x30, 3, 0x0a, 1, 3]));
+    let error = query(http(), &lab, &leaf, &busy.url, None).await.unwrap_err();
+    assert!(matches!(&error, AttemptError::Http(error) if error.is_outage()), "{error}");
 }
 
 /// Everything goes through the proxy, which sees whole URLs.
@@ -260,6 +373,7 @@ async fn a_web_page_is_never_a_response() {
         ("200 OK", "content-type: application/xhtml+xml\r\n", "an HTML page", false),
         ("206 Partial Content", OCSP, "HTTP 206 Partial Content", false),
         ("200 OK", "", "no media type", false),
+        ("404 Not Found", OCSP, "HTTP 404 Not Found", false),
         ("503 Service Unavailable", HTML, "HTTP 503 Service Unavailable and an HTML page", true),
         ("503 Service Unavailable", OCSP, "HTTP 503 Service Unavailable", true),
     ] {
@@ -293,7 +407,8 @@ async fn responders_are_asked_in_turn() {
         let handle = stapler.add(target).unwrap();
         tokio::time::timeout(Duration::from_secs(10), handle.ready()).await.unwrap();
         assert_eq!(handle.state(), StapleState::Good);
-        assert_eq!((bad.seen().len(), good.seen().len()), (1, 1));
+        // By GET and by POST.
+        assert_eq!((bad.seen().len(), good.seen().len()), (2, 1));
         assert_eq!(handle.snapshot().failures, 0);
     }
 }

@@ -104,6 +104,20 @@ async fn a_revoked_certificate_is_told_of_and_stapled_no_more() {
     assert_eq!(handle.state(), StapleState::Good);
 }
 
+/// A revocation is seen within a day although `nextUpdate` is ten years away.
+#[tokio::test(start_paused = true)]
+async fn revocation_is_seen_although_next_update_is_far() {
+    let net = Net::new(3650 * DAY);
+    let leaf = net.leaf("www.example.org");
+    let stapler = net.stapler().refresh_max(seconds(DAY)).start().unwrap();
+    let handle = add(&stapler, &leaf).await;
+    assert_eq!(handle.state(), StapleState::Good);
+    net.lab.revoke(&leaf, None);
+    tokio::time::sleep(seconds(DAY + HOUR)).await;
+    assert_eq!(handle.state(), StapleState::Revoked);
+    assert_eq!(net.asked(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn revoked_is_stapled_when_told() {
     let net = Net::new(4 * HOUR);

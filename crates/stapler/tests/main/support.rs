@@ -109,7 +109,11 @@ impl Net {
     }
 
     pub(crate) fn stapler(&self) -> StaplerBuilder {
-        Stapler::builder(provider()).transport(self.clone()).clock(self.clock)
+        // Most modules are about the schedule by the life of a response.
+        Stapler::builder(provider())
+            .transport(self.clone())
+            .clock(self.clock)
+            .refresh_max(Duration::MAX)
     }
 
     fn answer(&self, question: &Question<'_>) -> Result<Vec<u8>, HttpError> {
@@ -149,7 +153,8 @@ impl Transport for Net {
             self.in_flight.fetch_sub(1, Ordering::SeqCst);
             let body = self.answer(&question)?;
             let caching = Caching::default();
-            Ok(Answer { content: Content::Response(body), method: Method::Get, caching })
+            let method = if question.post { Method::Post } else { Method::Get };
+            Ok(Answer { content: Content::Response(body), method, caching })
         })
     }
 

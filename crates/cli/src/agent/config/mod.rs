@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use certstatus::Freshness;
 use certstatus_stapler::fetch::NonceMode;
+use certstatus_stapler::schedule::REFRESH_MAX;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -66,6 +68,16 @@ pub(super) struct Fetch {
     pub(super) timeout: Duration,
     #[serde(deserialize_with = "values::nonce")]
     pub(super) nonce: NonceMode,
+    /// Whether POST is used at once.
+    pub(super) post: bool,
+    /// How long a response without `nextUpdate` holds.
+    #[serde(deserialize_with = "values::duration")]
+    pub(super) max_age: Duration,
+    /// The longest pause between two questions about a certificate.
+    #[serde(deserialize_with = "values::duration")]
+    pub(super) refresh_max: Duration,
+    /// The authorities of https responders, in place of the system's.
+    pub(super) ca: Option<PathBuf>,
     #[serde(deserialize_with = "values::at_least_one")]
     pub(super) concurrent: u32,
     #[serde(deserialize_with = "values::at_least_one")]
@@ -82,6 +94,10 @@ impl Default for Fetch {
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(10),
             nonce: NonceMode::Off,
+            post: false,
+            max_age: Freshness::default().max_age,
+            refresh_max: REFRESH_MAX,
+            ca: None,
             concurrent: 8,
             per_second: 50,
             staple_revoked: false,
@@ -260,6 +276,9 @@ impl Config {
             *path = directory.join(&*path);
         }
         if let Some(authorities) = &mut self.store.redis_ca {
+            *authorities = directory.join(&*authorities);
+        }
+        if let Some(authorities) = &mut self.fetch.ca {
             *authorities = directory.join(&*authorities);
         }
         for rule in &mut self.rules {

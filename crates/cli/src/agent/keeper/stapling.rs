@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use certstatus::Freshness;
 use certstatus_stapler::fetch::Http;
 use certstatus_stapler::store::{Layered, RedisStore};
 use certstatus_stapler::{DiskStore, Fingerprint, ResponderLimits, Stapler, Target};
@@ -10,6 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::agent::certificates::{Loaded, Location};
 use crate::agent::config::{Config, Fetch, Rule, Store};
+use crate::anchors::anchors;
 use crate::failure::Failure;
 use crate::input;
 
@@ -34,17 +36,25 @@ pub(super) fn start_stapler(
     if let Some(proxy) = &config.fetch.proxy {
         http = http.proxy(&proxy.0);
     }
+    if let Some(authorities) = &config.fetch.ca {
+        http = http.roots(anchors(authorities)?);
+    }
     let (tell, news) = unbounded_channel();
     let mut builder = Stapler::builder(provider)
         .transport(http.build().map_err(failed("http"))?)
         .responder_limits(ResponderLimits::new(concurrent as usize, per_second))
         .nonce(config.fetch.nonce)
+        .freshness(Freshness { max_age: config.fetch.max_age, ..Freshness::default() })
+        .refresh_max(config.fetch.refresh_max)
         .on_event(move |event| {
             // It fails only when nobody listens any more.
             let _ = tell.send(event.certificate);
         });
     for (from, to) in &config.fetch.responders {
         builder = builder.map_responder(&from.0, &to.0);
+    }
+    if config.fetch.post {
+        builder = builder.always_post();
     }
     if config.fetch.staple_revoked {
         builder = builder.staple_any_status();
