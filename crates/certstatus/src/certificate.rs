@@ -13,7 +13,7 @@ use rustls_pki_types::{Der, SignatureVerificationAlgorithm, TrustAnchor, UnixTim
 use crate::message::{
     AlgorithmIdentifier, Extension, HashAlgorithm, Name, SubjectPublicKeyInfo, read_octets,
 };
-use crate::{Error, MatchError, SignerError, time, verify};
+use crate::{Error, MatchError, SignerError, describe, time, verify};
 
 const AUTHORITY_INFO_ACCESS: ObjectIdentifier = asn1::oid!(1, 3, 6, 1, 5, 5, 7, 1, 1);
 const AD_OCSP: ObjectIdentifier = asn1::oid!(1, 3, 6, 1, 5, 5, 7, 48, 1);
@@ -132,6 +132,7 @@ impl<'a> Certificate<'a> {
             return Err(MatchError::NotIssuedBy {
                 named: self.issuer.to_string(),
                 given: issuer.subject.to_string(),
+                difference: describe::string_types(&self.issuer, &issuer.subject),
             }
             .into());
         }
@@ -143,9 +144,12 @@ impl<'a> Certificate<'a> {
         )?
         .verify_signature(issuer.public_key.subject_public_key(), self.tbs, self.signature)
         .map_err(|_| {
-            SignerError::NotSignedBy {
-                certificate: self.subject.to_string(),
-                issuer: issuer.subject.to_string(),
+            match describe::odd_rsa_key(&issuer.public_key) {
+                Some(key) => SignerError::UnsupportedKey { signed: "certificate", key },
+                None => SignerError::NotSignedBy {
+                    certificate: self.subject.to_string(),
+                    issuer: issuer.subject.to_string(),
+                },
             }
             .into()
         })

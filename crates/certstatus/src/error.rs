@@ -34,7 +34,7 @@ pub enum Error {
     #[error("the response is of the type {0}, and only id-pkix-ocsp-basic is known")]
     ResponseType(ObjectIdentifier),
     /// The responder gives no answer (RFC 6960, 4.2.1).
-    #[error("the responder gives no answer but the error {0}")]
+    #[error("the responder answered with the OCSP error {0}")]
     Unsuccessful(OcspResponseStatus),
     /// Nobody who may has signed the response.
     #[error(transparent)]
@@ -142,7 +142,7 @@ pub enum SignerError {
     /// Neither the issuer nor a certificate in the response is the one that `ResponderID` names.
     #[error(
         "the response says it is signed by {responder}, which is neither the issuer ({issuer}) nor \
-         one of the {certificates} certificates in it"
+         one of the {certificates} certificates in it{difference}"
     )]
     NoCandidate {
         /// `ResponderID`.
@@ -151,6 +151,8 @@ pub enum SignerError {
         issuer: String,
         /// How many certificates the response has.
         certificates: usize,
+        /// In which types of string the two names are written, where they read the same; else empty.
+        difference: String,
     },
     /// More certificates in the response match `ResponderID` than may be tried.
     #[error("more than {limit} certificates in the response match its ResponderID")]
@@ -169,6 +171,16 @@ pub enum SignerError {
         /// The signature algorithm's identifier.
         algorithm: String,
         /// The identifier of the key's algorithm.
+        key: String,
+    },
+    /// The key is of a size that the provider does not verify.
+    #[error(
+        "the {signed} is signed with a key of the kind {key}, which the crypto provider does not verify"
+    )]
+    UnsupportedKey {
+        /// What is signed.
+        signed: &'static str,
+        /// The kind and size of the key.
         key: String,
     },
     /// The signature is not by the key of the issuer or delegate.
@@ -191,6 +203,32 @@ pub enum SignerError {
     /// The certificate of the delegate cannot be read.
     #[error("the delegated responder's certificate cannot be read: {0}")]
     MalformedDelegate(#[source] webpki::Error),
+    /// The certificate of a responder that is trusted by configuration is not valid now.
+    #[error(
+        "the trusted responder {responder} is valid from {} to {} only, and it is {}",
+        Rfc3339(*.not_before), Rfc3339(*.not_after), Rfc3339(*.now)
+    )]
+    TrustedOutside {
+        /// The subject of its certificate.
+        responder: String,
+        /// The first second of its validity.
+        not_before: UnixTime,
+        /// The last second of its validity.
+        not_after: UnixTime,
+        /// The time of the check.
+        now: UnixTime,
+    },
+    /// The delegate's certificate has critical extensions that are not supported.
+    #[error(
+        "the delegated responder's certificate ({delegate}) has critical extensions that are not \
+         supported: {extensions}"
+    )]
+    UnsupportedDelegate {
+        /// The subject of the delegate's certificate.
+        delegate: String,
+        /// The extensions by name.
+        extensions: String,
+    },
     /// The delegate's certificate is not issued by the certificate's own issuer, not valid now, or
     /// not for OCSP signing (RFC 6960, 4.2.2.2).
     #[error("{delegate} may not sign for {issuer}: {}", delegation(.reason))]
@@ -236,12 +274,16 @@ fn delegation(reason: &webpki::Error) -> String {
 #[non_exhaustive]
 pub enum MatchError {
     /// The certificate names another issuer than the one that was given.
-    #[error("the certificate is issued by {named}, and the issuer that is given is {given}")]
+    #[error(
+        "the certificate is issued by {named}, and the issuer that is given is {given}{difference}"
+    )]
     NotIssuedBy {
         /// The issuer in the certificate.
         named: String,
         /// The issuer that was given.
         given: String,
+        /// In which types of string the two names are written, where they read the same; else empty.
+        difference: String,
     },
     /// No single response has the certificate's `CertID`.
     #[error("the response is not about serial {wanted} of this issuer, but about {found}")]

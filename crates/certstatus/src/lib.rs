@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod certificate;
+mod describe;
 mod error;
 pub mod handshake;
 mod limits;
@@ -32,6 +33,7 @@ pub mod time;
 mod verify;
 
 pub use certificate::{Certificate, Issuer};
+pub use describe::unsupported_critical_extensions;
 pub use error::{
     Error, ExtensionError, MalformedReason, MatchError, SignerError, Stage, TimeError,
 };

@@ -40,6 +40,16 @@ impl<'a> Name<'a> {
         algorithm.hash(&[header.get(..used).unwrap_or_default(), &self.contents])
     }
 
+    /// The types of string in which its attributes are written.
+    pub(crate) fn string_types(&self) -> Vec<&'static str> {
+        let mut types = Vec::new();
+        // A name that cannot be read has none.
+        let _ = Name::attributes(&self.contents, |_, value| {
+            types.push(crate::describe::string_type(value.tag()));
+        });
+        types
+    }
+
     /// Calls `each` with the type and value of every attribute.
     fn attributes(
         contents: &'a [u8],

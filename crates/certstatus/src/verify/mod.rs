@@ -16,7 +16,7 @@ use crate::message::{
     BasicOcspResponse, CertId, CertStatus, Extension, OcspResponse, SingleResponse, oid,
 };
 use crate::time::{after, before};
-use crate::{Certificate, Error, ExtensionError, Issuer, Limits, MatchError, TimeError};
+use crate::{Certificate, Error, ExtensionError, Issuer, Limits, MatchError, TimeError, describe};
 
 pub use signer::Signer;
 pub(crate) use signer::find_algorithm;
@@ -76,6 +76,7 @@ pub struct Verifier<'a> {
     freshness: Freshness,
     limits: Limits,
     nonce: Nonce<'a>,
+    responders: &'a [Certificate<'a>],
 }
 
 impl fmt::Debug for Verifier<'_> {
@@ -96,6 +97,7 @@ impl<'a> Verifier<'a> {
             freshness: Freshness::default(),
             limits: Limits::default(),
             nonce: Nonce::default(),
+            responders: &[],
         }
     }
 
@@ -120,6 +122,15 @@ impl<'a> Verifier<'a> {
         self
     }
 
+    /// Trusts responses that are signed by the keys of these certificates, as the issuer's own: the
+    /// local configuration of RFC 6960, 4.2.2.2, for a validation authority of several CAs. The
+    /// certificates are trusted as they are, within their validity. None by default.
+    #[must_use]
+    pub fn trust_responders(mut self, responders: &'a [Certificate<'a>]) -> Self {
+        self.responders = responders;
+        self
+    }
+
     /// Verifies that `response` says something about `certificate`, under `issuer`, that is to be
     /// trusted at `now`. Whether that is good news is for [`VerifiedResponse::status`].
     ///
@@ -139,6 +150,7 @@ impl<'a> Verifier<'a> {
             return Err(MatchError::NotIssuedBy {
                 named: certificate.issuer().to_string(),
                 given: issuer.subject().to_string(),
+                difference: describe::string_types(certificate.issuer(), issuer.subject()),
             }
             .into());
         }
@@ -180,7 +192,13 @@ impl<'a> Verifier<'a> {
         let matching = find_matching(basic, serial_number, issuer)?;
         self.check_extensions(basic, &matching)?;
         let (single, window) = self.choose(basic, &matching, now)?;
-        let (signer, delegation) = signer::find(basic, issuer, self.algorithms, &self.limits, now)?;
+        let (signer, delegation) = signer::find(
+            basic,
+            issuer,
+            signer::Trust { algorithms: self.algorithms, responders: self.responders },
+            &self.limits,
+            now,
+        )?;
         let mut singles = basic.data().responses.iter();
         Ok(VerifiedResponse {
             position: singles.position(|one| std::ptr::eq(one, single)).unwrap_or(usize::MAX),

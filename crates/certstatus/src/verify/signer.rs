@@ -8,7 +8,7 @@ use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime}
 use crate::message::{
     AlgorithmIdentifier, BasicOcspResponse, HashAlgorithm, Name, ResponderId, SubjectPublicKeyInfo,
 };
-use crate::{Certificate, Issuer, Limits, SignerError};
+use crate::{Certificate, Issuer, Limits, SignerError, describe};
 
 /// `id-kp-OCSPSigning`, 1.3.6.1.5.5.7.3.9, as webpki takes it.
 const OCSP_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 9];
@@ -20,6 +20,9 @@ pub enum Signer {
     Issuer,
     /// A delegate of the issuer (RFC 6960, 4.2.2.2), whose certificate is in the response.
     Delegate,
+    /// A responder that is trusted by configuration; see
+    /// [`Verifier::trust_responders`](crate::Verifier::trust_responders).
+    Trusted,
 }
 
 impl fmt::Display for Signer {
@@ -27,6 +30,7 @@ impl fmt::Display for Signer {
         f.write_str(match self {
             Self::Issuer => "the issuer",
             Self::Delegate => "a delegated responder",
+            Self::Trusted => "a responder that is trusted by configuration",
         })
     }
 }
@@ -38,6 +42,13 @@ pub(super) struct Delegation {
     pub(super) not_after: UnixTime,
 }
 
+/// By what signatures are verified, and whose beside the issuer's.
+#[derive(Clone, Copy)]
+pub(super) struct Trust<'a> {
+    pub(super) algorithms: Algorithms<'a>,
+    pub(super) responders: &'a [Certificate<'a>],
+}
+
 type Algorithms<'a> = &'a [&'a dyn SignatureVerificationAlgorithm];
 
 /// Finds who signed the response: the first candidate that passes all checks. When none does, the
@@ -45,12 +56,21 @@ type Algorithms<'a> = &'a [&'a dyn SignatureVerificationAlgorithm];
 pub(super) fn find(
     basic: &BasicOcspResponse<'_>,
     issuer: &Issuer<'_>,
-    algorithms: Algorithms<'_>,
+    trust: Trust<'_>,
     limits: &Limits,
     now: UnixTime,
 ) -> Result<(Signer, Option<Delegation>), SignerError> {
+    let Trust { algorithms, responders } = trust;
     let responder_id = &basic.data().responder_id;
     let mut refused = None;
+    for responder in responders {
+        if names(responder_id, responder.subject(), responder.public_key()) {
+            match verify_trusted(basic, responder, algorithms, now) {
+                Ok(delegation) => return Ok((Signer::Trusted, Some(delegation))),
+                Err(error) => refused = Some(error),
+            }
+        }
+    }
     if names(responder_id, issuer.subject(), issuer.public_key()) {
         match verify_signature(basic, issuer.public_key(), issuer.subject(), algorithms) {
             Ok(()) => return Ok((Signer::Issuer, None)),
@@ -78,6 +98,10 @@ pub(super) fn find(
         responder: responder_id.to_string(),
         issuer: issuer.subject().to_string(),
         certificates: basic.certs().len(),
+        difference: match responder_id {
+            ResponderId::ByName(name) => describe::string_types(name, issuer.subject()),
+            ResponderId::ByKey(_) => String::new(),
+        },
     }))
 }
 
@@ -89,6 +113,22 @@ fn names(id: &ResponderId<'_>, name: &Name<'_>, key: &SubjectPublicKeyInfo<'_>) 
             hash.as_ref() == HashAlgorithm::Sha1.hash(&[key.subject_public_key()]).as_ref()
         }
     }
+}
+
+/// A responder that is trusted by configuration must be in its validity, and have signed the response.
+fn verify_trusted(
+    basic: &BasicOcspResponse<'_>,
+    responder: &Certificate<'_>,
+    algorithms: Algorithms<'_>,
+    now: UnixTime,
+) -> Result<Delegation, SignerError> {
+    let (not_before, not_after) = (responder.not_before(), responder.not_after());
+    if now < not_before || now > not_after {
+        let responder = responder.subject().to_string();
+        return Err(SignerError::TrustedOutside { responder, not_before, not_after, now });
+    }
+    verify_signature(basic, responder.public_key(), responder.subject(), algorithms)?;
+    Ok(Delegation { not_before, not_after })
 }
 
 /// The delegate's certificate must stand directly under the issuer, now, for OCSP signing, and its
@@ -104,8 +144,18 @@ fn verify_delegate(
     now: UnixTime,
 ) -> Result<Delegation, SignerError> {
     let der = CertificateDer::from(delegate.der());
-    let end_entity =
-        webpki::EndEntityCert::try_from(&der).map_err(SignerError::MalformedDelegate)?;
+    let end_entity = webpki::EndEntityCert::try_from(&der).map_err(|reason| {
+        let extensions = describe::unsupported_critical_extensions(delegate);
+        match reason {
+            webpki::Error::UnsupportedCriticalExtension if !extensions.is_empty() => {
+                SignerError::UnsupportedDelegate {
+                    delegate: delegate.subject().to_string(),
+                    extensions: extensions.join(", "),
+                }
+            }
+            reason => SignerError::MalformedDelegate(reason),
+        }
+    })?;
     end_entity
         .verify_for_usage(
             algorithms,
@@ -116,13 +166,42 @@ fn verify_delegate(
             None,
             None,
         )
-        .map_err(|reason| SignerError::NotDelegated {
+        .map_err(|reason| not_delegated(delegate, issuer, reason))?;
+    verify_signature(basic, delegate.public_key(), delegate.subject(), algorithms)?;
+    Ok(Delegation { not_before: delegate.not_before(), not_after: delegate.not_after() })
+}
+
+/// Why a delegate is none, as webpki has it; but a key or an algorithm that the provider does not verify
+/// says nothing against the delegate.
+fn not_delegated(
+    delegate: &Certificate<'_>,
+    issuer: &Issuer<'_>,
+    reason: webpki::Error,
+) -> SignerError {
+    const SIGNED: &str = "delegated responder's certificate";
+    use webpki::Error::{
+        InvalidSignatureForPublicKey, UnsupportedSignatureAlgorithmContext,
+        UnsupportedSignatureAlgorithmForPublicKeyContext,
+    };
+    match (&reason, describe::odd_rsa_key(issuer.public_key())) {
+        (InvalidSignatureForPublicKey, Some(key)) => {
+            SignerError::UnsupportedKey { signed: SIGNED, key }
+        }
+        (
+            UnsupportedSignatureAlgorithmContext(_)
+            | UnsupportedSignatureAlgorithmForPublicKeyContext(_),
+            _,
+        ) => SignerError::UnsupportedAlgorithm {
+            signed: SIGNED,
+            algorithm: describe::algorithm(&delegate.signature_algorithm()),
+            key: describe::algorithm(&issuer.public_key().algorithm()),
+        },
+        _ => SignerError::NotDelegated {
             delegate: delegate.subject().to_string(),
             issuer: issuer.subject().to_string(),
             reason,
-        })?;
-    verify_signature(basic, delegate.public_key(), delegate.subject(), algorithms)?;
-    Ok(Delegation { not_before: delegate.not_before(), not_after: delegate.not_after() })
+        },
+    }
 }
 
 /// Verifies the response's signature by the first algorithm of the provider that has its identifier
@@ -135,7 +214,10 @@ fn verify_signature(
 ) -> Result<(), SignerError> {
     find_algorithm("response", basic.signature_algorithm(), key, algorithms)?
         .verify_signature(key.subject_public_key(), basic.tbs_der(), basic.signature())
-        .map_err(|_| SignerError::BadSignature { signer: signer.to_string() })
+        .map_err(|_| match describe::odd_rsa_key(key) {
+            Some(key) => SignerError::UnsupportedKey { signed: "response", key },
+            None => SignerError::BadSignature { signer: signer.to_string() },
+        })
 }
 
 /// The first algorithm that has that identifier and takes this kind of key.
@@ -151,12 +233,7 @@ pub(crate) fn find_algorithm<'a>(
     });
     found.copied().ok_or_else(|| SignerError::UnsupportedAlgorithm {
         signed,
-        algorithm: named(&identifier),
-        key: named(&key.algorithm()),
+        algorithm: describe::algorithm(&identifier),
+        key: describe::algorithm(&key.algorithm()),
     })
-}
-
-/// The field's name of an algorithm, or its identifier.
-fn named(identifier: &AlgorithmIdentifier<'_>) -> String {
-    identifier.algorithm().map_or_else(|| "malformed".to_owned(), |oid| oid.to_string())
 }

@@ -356,7 +356,7 @@ fn an_algorithm_that_the_provider_lacks_is_named() {
     let response = fixture.lab.respond(&fixture.leaf);
     let error = fixture.verify_with(Verifier::new(&rsa_only), &response, at(10)).unwrap_err();
     assert!(matches!(error, Error::Signer(SignerError::UnsupportedAlgorithm { .. })), "{error}");
-    assert!(error.to_string().contains("1.2.840.10045.4.3.2"), "{error}");
+    assert!(error.to_string().contains("ecdsa-with-SHA256"), "{error}");
 }
 
 /// What an attacker puts in costs a bounded number of signature verifications.
