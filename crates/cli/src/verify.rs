@@ -14,7 +14,7 @@ use rustls_pki_types::UnixTime;
 use crate::args::examples;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
-use crate::report::{Output, StatusReport};
+use crate::report::{Output, StatusReport, Subject};
 use crate::{input, issuer};
 
 /// Verify an OCSP response from a file.
@@ -39,12 +39,24 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     issuer: PathBuf,
 
+    #[command(flatten)]
+    responders: ResponderArgs,
+
     /// Judge as of this time, such as 2026-03-01T12:00:00Z, instead of now.
     #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
     at: Option<UnixTime>,
 
     #[command(flatten)]
     freshness: FreshnessArgs,
+}
+
+/// Whose responses are trusted beside those of the issuer.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ResponderArgs {
+    /// Trust responses that are signed with the key of this certificate: a validation authority for
+    /// several CAs (RFC 6960, 4.2.2.2). May be given several times.
+    #[arg(long = "trusted-responder", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// How old a response may be.
@@ -75,6 +87,10 @@ pub(crate) const EXAMPLES: &[(&str, &str)] = &[
         "certstatus verify --cert server.pem --issuer ca.pem --at 2026-03-02T12:00:00Z staple.der",
     ),
     (
+        "A response of a validation authority of one's own",
+        "certstatus verify --cert server.pem --issuer ca.pem --trusted-responder va.pem staple.der",
+    ),
+    (
         "From another command, and for a program",
         "certstatus verify --cert server.pem --issuer ca.pem --json - < staple.der",
     ),
@@ -93,26 +109,27 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Outcome, Failure> {
     let certificate = issuer::certificate(first, &args.cert)?;
     let issuer = issuer::among(&certificate, &issuers, &input::name(&args.issuer))?;
     let (freshness, now) = (args.freshness.into(), args.at.unwrap_or(output.now()));
-    let report = judge(&response.der, &certificate, &issuer, freshness, now);
+    let responders = issuer::responders(&args.responders.files)?;
+    let responders = issuer::read(&responders);
+    let verifier =
+        Verifier::new(issuer::algorithms()).freshness(freshness).trust_responders(&responders);
+    let report = judge(&verifier, &response.der, &certificate, &issuer, freshness, now);
     output.print(&report)?;
     Ok(report.outcome())
 }
 
 /// Verifies a response, and reports.
 fn judge(
+    verifier: &Verifier<'_>,
     response: &[u8],
     certificate: &Certificate<'_>,
     issuer: &Certificate<'_>,
     freshness: Freshness,
     now: UnixTime,
 ) -> StatusReport {
-    let result = Verifier::new(issuer::algorithms()).freshness(freshness).verify(
-        response,
-        certificate,
-        &Issuer::from_certificate(issuer),
-        now,
-    );
-    StatusReport::new("verify", certificate, response, &result, freshness, now)
+    let result = verifier.verify(response, certificate, &Issuer::from_certificate(issuer), now);
+    let subject = Subject::Certificate(certificate);
+    StatusReport::new("verify", subject, response, &result, freshness, now)
 }
 
 /// A point in time of RFC 3339, in UTC or with an offset.
@@ -174,7 +191,8 @@ mod tests {
         let (leaf, issuer, _) = vector();
         let (leaf, issuer) =
             (Certificate::parse(leaf).unwrap(), Certificate::parse(issuer).unwrap());
-        let report = judge(response, &leaf, &issuer, Freshness::default(), NOW);
+        let verifier = Verifier::new(issuer::algorithms());
+        let report = judge(&verifier, response, &leaf, &issuer, Freshness::default(), NOW);
         serde_json::to_string(&report).unwrap();
         let output = Output::new(false, anstream::ColorChoice::Never);
         crate::report::Report::render(&report, &mut output.page());

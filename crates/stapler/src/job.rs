@@ -165,7 +165,12 @@ fn verify_stored(
 ) -> Result<VerifiedResponse, Error> {
     let issuer = origin.issuer.issuer()?;
     let now = shared.clock.now();
-    shared.verifier().verify_serial(stored, &entry.serial_number, &issuer, now)
+    shared.verifier().trust_responders(&shared.trusted_responders()).verify_serial(
+        stored,
+        &entry.serial_number,
+        &issuer,
+        now,
+    )
 }
 
 async fn set_aside(shared: &Shared, entry: &Entry, error: &Error) {
@@ -237,6 +242,8 @@ async fn ask_one(shared: &Shared, entry: &Entry, origin: &Origin, responder: usi
         provider: &shared.provider,
         post: shared.post,
         nonce: shared.nonce,
+        hash: shared.hash,
+        trusted_responders: &shared.trusted_responders(),
         freshness: shared.freshness,
         etag: etag.as_deref(),
         now,

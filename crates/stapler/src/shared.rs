@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use certstatus::message::CertStatus;
+use certstatus::message::{CertStatus, HashAlgorithm};
 use certstatus::{Certificate, Freshness, VerifiedResponse, Verifier};
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::SignatureVerificationAlgorithm;
@@ -32,6 +32,9 @@ pub(crate) struct Shared {
     pub(crate) nonce: NonceMode,
     pub(crate) post: bool,
     pub(crate) refresh_max: Duration,
+    pub(crate) hash: HashAlgorithm,
+    /// The DER of responders that are trusted by configuration.
+    pub(crate) responders: Vec<Vec<u8>>,
     pub(crate) any_status: bool,
     /// Addresses of responders, and what is asked in their place.
     pub(crate) overrides: HashMap<String, String>,
@@ -104,6 +107,11 @@ impl Shared {
 
     pub(crate) fn verifier(&self) -> Verifier<'static> {
         Verifier::new(self.algorithms()).freshness(self.freshness)
+    }
+
+    /// The responders that are trusted by configuration.
+    pub(crate) fn trusted_responders(&self) -> Vec<Certificate<'_>> {
+        self.responders.iter().filter_map(|der| Certificate::parse(der).ok()).collect()
     }
 
     pub(crate) fn known(&self) -> MutexGuard<'_, Known> {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use certstatus::message::HashAlgorithm;
 use certstatus::{Certificate, Freshness};
 use rustls::crypto::CryptoProvider;
 use tokio::runtime::Handle;
@@ -65,6 +66,8 @@ impl Stapler {
             nonce: NonceMode::Off,
             post: false,
             refresh_max: REFRESH_MAX,
+            hash: HashAlgorithm::Sha1,
+            trusted_responders: Vec::new(),
             any_status: false,
             overrides: HashMap::new(),
             on_event: None,
@@ -241,6 +244,8 @@ pub struct StaplerBuilder {
     nonce: NonceMode,
     post: bool,
     refresh_max: Duration,
+    hash: HashAlgorithm,
+    trusted_responders: Vec<Vec<u8>>,
     any_status: bool,
     overrides: HashMap<String, String>,
     on_event: Option<Box<OnEvent>>,
@@ -298,6 +303,25 @@ impl StaplerBuilder {
         self
     }
 
+    /// Sets the hash by which requests name the issuer; SHA-1 by default, for which responders sign in
+    /// advance. HAProxy staples no response with another one.
+    pub fn hash(mut self, hash: HashAlgorithm) -> Self {
+        self.hash = hash;
+        self
+    }
+
+    /// Trusts the responder with that certificate beside each issuer and its delegates (RFC 6960,
+    /// 4.2.2.2): a validation authority for several CAs. Clients have to trust it too, or they reject
+    /// what is stapled.
+    ///
+    /// # Errors
+    /// [`Error::Certificate`] when the certificate cannot be read.
+    pub fn trust_responder(mut self, certificate: Vec<u8>) -> Result<Self, Error> {
+        Certificate::parse(&certificate).map_err(Error::Certificate)?;
+        self.trusted_responders.push(certificate);
+        Ok(self)
+    }
+
     /// Sets the longest pause between two questions about one certificate, however far `nextUpdate` is:
     /// a revocation is seen within that time. A day by default.
     pub fn refresh_max(mut self, pause: Duration) -> Self {
@@ -346,6 +370,8 @@ impl StaplerBuilder {
             nonce: self.nonce,
             post: self.post,
             refresh_max: self.refresh_max,
+            hash: self.hash,
+            responders: self.trusted_responders,
             any_status: self.any_status,
             overrides: self.overrides,
             on_event: self.on_event,

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use certstatus::Certificate;
 use certstatus::time::{Relative, Rfc3339};
+use certstatus::{Certificate, unsupported_critical_extensions};
 use rustls::{CertificateError, Error};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::trust::Trust;
 
 /// What keeps a chain from being verified: the end of a sentence that begins with "the certificate".
-pub(super) fn explain(error: &Error, trust: &Trust) -> String {
+pub(super) fn explain(error: &Error, trust: &Trust, chain: &[CertificateDer<'_>]) -> String {
     use CertificateError::*;
     let Error::InvalidCertificate(error) = error else { return format!("is refused: {error}") };
     match error {
@@ -27,20 +27,27 @@ pub(super) fn explain(error: &Error, trust: &Trust) -> String {
                 false => format!("is for {}, and not for {}", names.join(", "), expected.to_str()),
             }
         }
-        UnknownIssuer => format!("does not lead to a trust anchor in {}", trust.source),
+        UnknownIssuer => match top(chain) {
+            Some(top) => format!(
+                "does not lead to a trust anchor in {}: the server sends no certificate of {}, which \
+                 issued {}. Either an intermediate certificate is missing, or that issuer is a root \
+                 that is not trusted here",
+                trust.source, top.issuer, top.subject
+            ),
+            None => format!("does not lead to a trust anchor in {}", trust.source),
+        },
         BadSignature => "or one above it has a signature that does not verify".to_owned(),
         BadEncoding => "cannot be read".to_owned(),
         InvalidPurposeContext { .. } | InvalidPurpose => {
             "is not for TLS servers, by its extended key usage".to_owned()
         }
-        UnhandledCriticalExtension => {
-            "or one above it has a critical extension that is not understood".to_owned()
-        }
+        UnhandledCriticalExtension => explain_critical(chain),
         UnsupportedSignatureAlgorithmContext { .. }
         | UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "or one above it is signed with an algorithm that is not supported".to_owned()
         }
         Other(other) => match other.0.downcast_ref::<webpki::Error>() {
+            Some(webpki::Error::UnsupportedCriticalExtension) => explain_critical(chain),
             Some(error) => explain_webpki(error),
             None => format!("is refused: {}", other.0),
         },
@@ -74,9 +81,10 @@ pub(super) fn advise(error: &Error, chain: &[CertificateDer<'_>]) -> Vec<String>
             "See that the name is the right one, and that the server has a certificate for it; \
              --servername asks for another name than that of the host."
         }
-        UnknownIssuer if is_alone(chain) => {
-            "The server sends its own certificate only: see that it sends the intermediate \
-             certificates too. For a CA of your own, give its root with --ca-file."
+        UnknownIssuer if top(chain).is_some() => return advise_missing(chain),
+        error if is_critical(error) => {
+            "Ask the CA to mark the extension as not critical, where a standard allows that. This \
+             checker, as rustls, processes no certificate policies; OpenSSL ignores them by default."
         }
         UnknownIssuer => "For a CA of your own, give its root certificate with --ca-file.",
         Other(other) if is_ca_as_server(&other.0) => {
@@ -87,14 +95,92 @@ pub(super) fn advise(error: &Error, chain: &[CertificateDer<'_>]) -> Vec<String>
     vec![advice.to_owned()]
 }
 
+fn explain_critical(chain: &[CertificateDer<'_>]) -> String {
+    match critical(chain).as_slice() {
+        [] => "or one above it has a critical extension that is not supported".to_owned(),
+        found => {
+            let found = found.join("; ");
+            format!("or one above it has critical extensions that are not supported: {found}")
+        }
+    }
+}
+
+fn is_critical(error: &CertificateError) -> bool {
+    let CertificateError::Other(other) = error else {
+        return matches!(error, CertificateError::UnhandledCriticalExtension);
+    };
+    matches!(other.0.downcast_ref(), Some(webpki::Error::UnsupportedCriticalExtension))
+}
+
 fn is_ca_as_server(error: &Arc<dyn std::error::Error + Send + Sync>) -> bool {
     matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
-/// Whether a server sends nothing but a certificate that somebody else issued.
-fn is_alone(chain: &[CertificateDer<'_>]) -> bool {
-    let [only] = chain else { return false };
-    Certificate::parse(only).is_ok_and(|only| only.issuer() != only.subject())
+/// The end of what a server sends: who has issued it.
+struct Top {
+    subject: String,
+    issuer: String,
+    /// Where its issuer's certificate is, as it says itself.
+    ca_issuers: Option<String>,
+    /// Whether it is the server's own certificate.
+    is_leaf: bool,
+}
+
+/// The last certificate upwards whose issuer the server does not send; `None` when that is a root, or
+/// cannot be read.
+fn top(chain: &[CertificateDer<'_>]) -> Option<Top> {
+    let sent: Vec<_> = chain.iter().filter_map(|der| Certificate::parse(der).ok()).collect();
+    let mut at = sent.first()?;
+    // Each step leads to another certificate; a loop of names ends with their number.
+    for _ in 0..sent.len() {
+        if at.issuer() == at.subject() {
+            return None;
+        }
+        match sent.iter().find(|one| one.subject() == at.issuer()) {
+            Some(next) => at = next,
+            None => {
+                let urls = at.ca_issuers_urls().unwrap_or_default();
+                return Some(Top {
+                    subject: at.subject().to_string(),
+                    issuer: at.issuer().to_string(),
+                    ca_issuers: urls.first().map(|url| (*url).to_owned()),
+                    is_leaf: Some(at.serial_number())
+                        == sent.first().map(|one| one.serial_number()),
+                });
+            }
+        }
+    }
+    None
+}
+
+fn advise_missing(chain: &[CertificateDer<'_>]) -> Vec<String> {
+    let Some(top) = top(chain) else { return Vec::new() };
+    let file = match top.is_leaf {
+        true => "The server sends its own certificate only. Configure",
+        false => "The chain that the server sends ends too early. Configure",
+    };
+    let place = match &top.ca_issuers {
+        Some(url) => format!("; the intermediate certificate is at {url}"),
+        None => String::new(),
+    };
+    vec![
+        format!(
+            "{file} the server with the whole chain, that is its certificate and the intermediate \
+             certificates after it (nginx: a fullchain file in ssl_certificate){place}."
+        ),
+        format!("If {} is a root of your own CA, give its certificate with --ca-file.", top.issuer),
+    ]
+}
+
+/// The critical extensions that keep a path from being verified, with the certificate that has them.
+fn critical(chain: &[CertificateDer<'_>]) -> Vec<String> {
+    let of = |der: &CertificateDer<'_>| {
+        let certificate = Certificate::parse(der).ok()?;
+        let found = unsupported_critical_extensions(&certificate);
+        let found = Some(found).filter(|found| !found.is_empty())?.join(", ");
+        Some(format!("{found}, in that of {}", certificate.subject()))
+    };
+    chain.iter().filter_map(of).collect()
 }
 
 fn at(time: UnixTime, now: UnixTime) -> String {
@@ -117,7 +203,7 @@ mod tests {
             Trust { roots: Arc::new(rustls::RootCertStore::empty()), source: "ca.pem".to_owned() };
         let explained = |error: webpki::Error| {
             let other = rustls::OtherError(Arc::new(error));
-            explain(&CertificateError::Other(other).into(), &trust)
+            explain(&CertificateError::Other(other).into(), &trust, &[])
         };
         assert_eq!(
             explained(webpki::Error::CaUsedAsEndEntity),

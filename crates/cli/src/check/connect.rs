@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::judge::Terms;
+use super::key_type::KeyType;
 use super::recorder::{Presented, Recorder};
 use super::starttls::{self, Protocol, StartTlsError};
 use super::target::{Target, TargetError};
@@ -35,6 +36,8 @@ pub(crate) struct Route {
     pub(crate) server_name: ServerName<'static>,
     /// What to speak first.
     pub(crate) starttls: Option<Protocol>,
+    /// The kind of certificate to ask for; `None` for any.
+    pub(crate) key_type: Option<KeyType>,
     /// The versions of TLS to offer.
     pub(crate) versions: &'static [&'static SupportedProtocolVersion],
     /// The time for all of it, as it was given.
@@ -123,13 +126,16 @@ pub(crate) async fn connect(
         .peer_addr()
         .map_err(|reason| ConnectError::Connect { address: ([0, 0, 0, 0], 0).into(), reason })?;
     if let Some(protocol) = route.starttls {
-        let upgraded =
-            clock.within("the step to TLS", starttls::upgrade(protocol, &mut stream)).await;
+        let domain = route.server_name.to_str();
+        let upgraded = clock
+            .within("the step to TLS", starttls::upgrade(protocol, &mut stream, &domain))
+            .await;
         if let Err(error) = upgraded.and_then(|upgraded| Ok(upgraded?)) {
             return Ok(Seen { peer, presented: None, agreed: Err(error) });
         }
     }
-    let recorder = Arc::new(Recorder::new(&terms.trust, terms.policy, provider, terms.now)?);
+    let recorder =
+        Arc::new(Recorder::new(&terms.trust, terms.policy, provider, terms.now, route.key_type)?);
     let agreed = clock.handshake(route, &recorder, provider, stream).await;
     Ok(Seen { peer, presented: recorder.take(), agreed })
 }

@@ -77,7 +77,8 @@ impl Judgement {
     }
 
     fn of_chain(host: &str, presented: &Presented, error: &rustls::Error, terms: &Terms) -> Self {
-        let why = format!("the certificate {}", chain::explain(error, &terms.trust));
+        let why =
+            format!("the certificate {}", chain::explain(error, &terms.trust, &presented.chain));
         let staple = match &presented.staple {
             None => "",
             Some(_) => " Without a verified chain its staple cannot be judged.",
@@ -118,7 +119,7 @@ impl Judgement {
     }
 
     /// The worse of two judgements, with what the other one says after it.
-    fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         let (mut worse, better) =
             if other.outcome > self.outcome { (other, self) } else { (self, other) };
         worse.summary = format!("{} {}", worse.summary, better.summary);

@@ -9,6 +9,7 @@ mod alt_names;
 mod chain;
 mod connect;
 mod judge;
+mod key_type;
 mod many;
 mod note;
 mod recorder;
@@ -39,6 +40,7 @@ use crate::report::Output;
 use crate::verify::FreshnessArgs;
 use connect::{ConnectError, Route, Seen};
 use judge::{Judgement, Terms};
+use key_type::KeyType;
 use recorder::Presented;
 use responder::Answer;
 use target::Target;
@@ -74,6 +76,11 @@ pub(crate) struct Args {
     /// Speak this version of TLS only.
     #[arg(long, value_name = "VERSION")]
     pub(crate) tls: Option<TlsVersion>,
+
+    /// Ask for a certificate with a key of this type only. By default both certificates of a server that
+    /// has two are checked, on a connection each, and the worse one counts.
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) key_type: Option<KeyType>,
 
     /// Speak this protocol first, and ask it to start TLS.
     #[arg(long, value_name = "PROTOCOL")]
@@ -158,6 +165,10 @@ pub(crate) const EXAMPLES: &Examples = &[
         "One server behind a load balancer, and what the responder says itself",
         "certstatus check --connect 192.0.2.7 --fetch www.example.com",
     ),
+    (
+        "The RSA certificate of a server that has an ECDSA one too",
+        "certstatus check --key-type rsa www.example.com",
+    ),
     ("Many servers, for a program", "certstatus check --from hosts.txt --json"),
 ];
 
@@ -170,6 +181,7 @@ struct Plan {
     provider: Arc<CryptoProvider>,
     starttls: Option<starttls::Protocol>,
     versions: &'static [&'static SupportedProtocolVersion],
+    key_type: Option<KeyType>,
     timeout: Duration,
     connect: Option<Target>,
     server_name: Option<ServerName<'static>>,
@@ -191,6 +203,8 @@ struct Checked {
     trust: String,
     freshness: Freshness,
     now: UnixTime,
+    /// The other certificate of a server that has two; its judgement is part of this one.
+    other: Option<Box<Checked>>,
 }
 
 impl Checked {
@@ -281,8 +295,9 @@ impl Plan {
             provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
             starttls: args.starttls,
             versions: TlsVersion::offered(args.tls),
+            key_type: args.key_type,
             timeout,
-            http: args.fetch.then(|| http(timeout)).transpose()?,
+            http: args.fetch.then(|| http(timeout, None)).transpose()?,
         })
     }
 
@@ -297,42 +312,94 @@ impl Plan {
             default_port: port,
             server_name,
             starttls: self.starttls,
+            key_type: self.key_type,
             versions: self.versions,
             timeout: self.timeout,
         })
     }
 }
 
-/// Checks one host.
+/// The longest time that looking for a second certificate takes: a server that has one alone answers at
+/// once, and one that does not must not cost more.
+const SECOND_LOOK: Duration = Duration::from_secs(5);
+
+/// Checks one host, with both certificates where it has two.
 async fn check(target: &Target, plan: &Plan) -> Checked {
+    let deadline = Instant::now() + plan.timeout;
     let port = target.port_or(plan.starttls.map_or(443, starttls::Protocol::default_port));
     let host = target.with_port(port).to_string();
-    let deadline = Instant::now() + plan.timeout;
-    let route = plan.route(target, port);
-    let server_name =
-        route.as_ref().map_or_else(|_| target.host(), |r| r.server_name.to_str().into_owned());
-    let seen = match route {
-        Ok(route) => connect::connect(&route, &plan.terms, &plan.provider, deadline).await,
-        Err(error) => Err(error.into()),
+    let route = match plan.route(target, port) {
+        Ok(route) => route,
+        Err(error) => return plan.checked(&host, target.host(), Err(error.into()), deadline).await,
     };
-    let path = seen.as_ref().ok().and_then(|s| s.presented.as_ref()?.path.as_ref().ok());
-    let answer = match path.filter(|_| plan.http.is_some()) {
-        Some(path) => Some(responder::ask(path, plan, deadline).await),
-        None => None,
+    let name = route.server_name.to_str().into_owned();
+    let seen = connect::connect(&route, &plan.terms, &plan.provider, deadline).await;
+    let first = plan.checked(&host, name.clone(), seen, deadline).await;
+    let leaf = |checked: &Checked| checked.presented().and_then(|p| p.chain.first().cloned());
+    let Some((shown, key_type)) = leaf(&first)
+        .filter(|_| route.key_type.is_none())
+        .and_then(|leaf| KeyType::of(&leaf).map(|key_type| (leaf, key_type)))
+    else {
+        return first;
     };
-    let judgement = match &seen {
-        Ok(seen) => Judgement::of(&host, seen, answer.as_ref(), &plan.terms),
-        Err(error) => Judgement::unreachable(&host, error),
+    let (soon, other) = (deadline.min(Instant::now() + SECOND_LOOK), key_type.other());
+    let route = Route { key_type: Some(other), ..route };
+    // A server without such a certificate ends the handshake, and has none to check.
+    let Ok(seen) = connect::connect(&route, &plan.terms, &plan.provider, soon).await else {
+        return first;
+    };
+    let is_another = seen
+        .presented
+        .as_ref()
+        .and_then(|p| p.chain.first())
+        .is_some_and(|leaf| *leaf != shown && KeyType::of(leaf) == Some(other));
+    if !is_another {
+        return first;
+    }
+    let second = plan.checked(&format!("{host} ({other})"), name, Ok(seen), deadline).await;
+    let of_first = match &first.seen {
+        Ok(seen) => {
+            let label = format!("{host} ({key_type})");
+            Judgement::of(&label, seen, first.answer.as_ref(), &plan.terms)
+        }
+        Err(_) => first.judgement.clone(),
     };
     Checked {
-        host,
-        server_name,
-        starttls: plan.starttls,
-        seen,
-        answer,
-        judgement,
-        trust: plan.terms.trust.source.clone(),
-        freshness: plan.terms.policy.freshness(),
-        now: plan.terms.now,
+        judgement: of_first.and(second.judgement.clone()),
+        other: Some(Box::new(second)),
+        ..first
+    }
+}
+
+impl Plan {
+    /// What was seen of a host, with the answer of the responder where it is to be asked, and judged.
+    async fn checked(
+        &self,
+        host: &str,
+        server_name: String,
+        seen: Result<Seen, ConnectError>,
+        deadline: Instant,
+    ) -> Checked {
+        let path = seen.as_ref().ok().and_then(|s| s.presented.as_ref()?.path.as_ref().ok());
+        let answer = match path.filter(|_| self.http.is_some()) {
+            Some(path) => Some(responder::ask(path, self, deadline).await),
+            None => None,
+        };
+        let judgement = match &seen {
+            Ok(seen) => Judgement::of(host, seen, answer.as_ref(), &self.terms),
+            Err(error) => Judgement::unreachable(host, error),
+        };
+        Checked {
+            host: host.to_owned(),
+            server_name,
+            starttls: self.starttls,
+            seen,
+            answer,
+            judgement,
+            trust: self.terms.trust.source.clone(),
+            freshness: self.terms.policy.freshness(),
+            now: self.terms.now,
+            other: None,
+        }
     }
 }

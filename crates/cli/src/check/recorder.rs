@@ -15,6 +15,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 
+use super::key_type::KeyType;
 use super::trust::Trust;
 
 /// What a server presented, and what is to be thought of it.
@@ -70,13 +71,14 @@ impl Path {
 pub(crate) struct Recorder {
     verifier: Arc<StatusVerifier>,
     now: UnixTime,
+    key_type: Option<KeyType>,
     path: Slot<Path>,
     presented: Slot<Presented>,
     proven: AtomicBool,
 }
 
 impl Recorder {
-    /// A recorder under those anchors; chain and staple are judged for `now`, the staple with the
+    /// A recorder under those anchors that asks for a certificate of that key type, or of any; chain and staple are judged for `now`, the staple with the
     /// skew and maximum age of `policy`.
     ///
     /// # Errors
@@ -86,6 +88,7 @@ impl Recorder {
         policy: Policy,
         provider: &Arc<CryptoProvider>,
         now: UnixTime,
+        key_type: Option<KeyType>,
     ) -> Result<Self, BuildError> {
         let path = Slot::default();
         let kept = path.clone();
@@ -96,7 +99,8 @@ impl Recorder {
                 ClientDecision::Accept
             })
             .build()?;
-        Ok(Self { verifier, now, path, presented: Slot::default(), proven: AtomicBool::default() })
+        let (presented, proven) = (Slot::default(), AtomicBool::default());
+        Ok(Self { verifier, now, key_type, path, presented, proven })
     }
 
     fn note_proof(
@@ -164,7 +168,9 @@ impl ServerCertVerifier for Recorder {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        let mut schemes = self.verifier.supported_verify_schemes();
+        schemes.retain(|scheme| self.key_type.is_none_or(|key_type| key_type.signs(*scheme)));
+        schemes
     }
 }
 

@@ -36,6 +36,10 @@ pub(super) struct CheckReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Problem>,
     next: Vec<String>,
+    /// The other certificate of a server that has two, in the same form. The verdict above is the worse
+    /// of both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_certificate: Option<Box<CheckReport>>,
 }
 
 /// The connection on which it was found.
@@ -109,7 +113,12 @@ impl CheckReport {
             status: checked.staple().and_then(|staple| StatusFacts::verified(staple, now)),
             unverified: match (checked.staple(), presented, &certificate) {
                 (None, Some(Presented { staple: Some(der), .. }), Some(certificate)) => {
-                    StatusFacts::unverified(der, certificate, checked.freshness, now)
+                    StatusFacts::unverified(
+                        der,
+                        certificate.serial_number(),
+                        checked.freshness,
+                        now,
+                    )
                 }
                 _ => None,
             },
@@ -117,6 +126,7 @@ impl CheckReport {
             responder: checked.answer.as_ref().map(|answer| Responder::of(answer, checked)),
             error: judgement.error.clone(),
             next: judgement.next.clone(),
+            other_certificate: checked.other.as_deref().map(|other| Box::new(Self::new(other))),
         }
     }
 }
@@ -237,8 +247,21 @@ impl Responder {
 
 impl Report for CheckReport {
     fn render(&self, page: &mut Page) {
-        let now = self.checked_at.0;
         page.verdict(&self.verdict);
+        self.render_facts(page);
+        if let Some(other) = &self.other_certificate {
+            page.section("The server's other certificate");
+            page.field("verdict", &other.verdict.summary);
+            other.render_facts(page);
+        }
+        page.next(&self.next);
+    }
+}
+
+impl CheckReport {
+    /// Everything about one certificate but what is made of it.
+    fn render_facts(&self, page: &mut Page) {
+        let now = self.checked_at.0;
         if let Some(certificate) = &self.certificate {
             certificate.render(page, now);
         }
@@ -257,7 +280,6 @@ impl Report for CheckReport {
         if let Some(responder) = &self.responder {
             responder.render(page, self.checked_at);
         }
-        page.next(&self.next);
     }
 }
 

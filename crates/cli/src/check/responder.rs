@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
 
+use certstatus::message::HashAlgorithm;
 use certstatus::time::Span;
 use certstatus::{Certificate, VerifiedResponse};
 use certstatus_stapler::fetch::{Attempt, NonceMode, Query, fetch_status};
@@ -90,6 +91,8 @@ async fn query(
         provider: &plan.provider,
         post: false,
         nonce: NonceMode::Off,
+        hash: HashAlgorithm::Sha1,
+        trusted_responders: &[],
         freshness: plan.terms.policy.freshness(),
         etag: None,
         now: plan.terms.now,

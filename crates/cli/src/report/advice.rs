@@ -1,7 +1,7 @@
 //! What to do next, by what was found.
 
 use certstatus::message::{CertStatus, CrlReason, OcspResponseStatus};
-use certstatus::{Certificate, Error, ExtensionError, SignerError, TimeError, VerifiedResponse};
+use certstatus::{Error, ExtensionError, SignerError, TimeError, VerifiedResponse};
 use rustls_pki_types::UnixTime;
 
 use super::facts::{StatusFacts, moment};
@@ -9,7 +9,7 @@ use super::facts::{StatusFacts, moment};
 /// What to do about a status.
 pub(crate) fn for_status(
     verified: &VerifiedResponse,
-    certificate: &Certificate<'_>,
+    not_after: Option<UnixTime>,
     facts: Option<&StatusFacts>,
     now: UnixTime,
 ) -> Vec<String> {
@@ -30,10 +30,10 @@ pub(crate) fn for_status(
                                 responder is another CA's."
             .to_owned(),
     }];
-    if now > certificate.not_after() {
+    if let Some(not_after) = not_after.filter(|not_after| now > *not_after) {
         advice.push(format!(
             "Renew the certificate: whatever its status, it expired at {}.",
-            moment(certificate.not_after(), now)
+            moment(not_after, now)
         ));
     }
     advice
@@ -51,6 +51,39 @@ fn revoked(reason: Option<CrlReason>) -> String {
         _ => "Replace the certificate now. Clients that check refuse it.",
     }
     .to_owned()
+}
+
+/// What to do where nothing is wrong with the signer but what its key or certificate is.
+pub(crate) fn for_signer(error: &SignerError) -> Option<&'static str> {
+    Some(match error {
+        SignerError::UnsupportedAlgorithm { algorithm, .. } if algorithm.contains("PSS") => {
+            "Ask the CA to sign with a salt as long as the hash (32 bytes for SHA-256, RFC 4055), or \
+             with PKCS #1 v1.5. TLS libraries other than OpenSSL verify no other salt."
+        }
+        SignerError::UnsupportedAlgorithm { .. } => {
+            "Ask the CA to sign by an algorithm that TLS libraries verify: RSA or ECDSA (P-256, P-384, \
+             P-521) with SHA-2, or Ed25519."
+        }
+        SignerError::UnsupportedKey { .. } => {
+            "Ask the CA for a key of at least 2048 bits. OpenSSL verifies shorter ones at its security \
+             level 0 or 1 only."
+        }
+        SignerError::UnsupportedDelegate { .. } => {
+            "Ask the CA to mark that extension as not critical: RFC 6960, 4.2.2.2.1 and RFC 5280 \
+             recommend that. OpenSSL ignores the mark."
+        }
+        SignerError::TrustedOutside { .. } => "Give the certificate that the responder has now.",
+        SignerError::NoCandidate { difference, .. } if !difference.is_empty() => {
+            "Tell the CA: its responder has to write the issuer's name as the certificate of the CA \
+             does, byte for byte."
+        }
+        SignerError::NoCandidate { .. } => {
+            "Do not staple it. If this is a validation authority of your own, name its certificate \
+             with --trusted-responder. Otherwise check that the issuer is the right one, and tell the \
+             CA."
+        }
+        _ => return None,
+    })
 }
 
 /// What to do about a response that is not to be trusted.
@@ -89,9 +122,8 @@ pub(crate) fn for_error(error: &Error) -> Vec<String> {
             "Do not staple it: clients refuse it. Fetch a newer one with `certstatus fetch`, and \
              check the clock of this machine."
         }
-        Error::Signer(SignerError::UnsupportedAlgorithm { .. }) => {
-            "Ask the CA to sign its responses by an algorithm of today: RSA or ECDSA with SHA-2, or \
-             Ed25519."
+        Error::Signer(error) if for_signer(error).is_some() => {
+            for_signer(error).unwrap_or_default()
         }
         Error::Signer(_) => {
             "Do not staple it, and do not believe it: nobody who may has signed it. Check that the \

@@ -40,8 +40,9 @@ pub(crate) struct CertificateFacts {
     pub(crate) issuer: String,
     /// Hexadecimal.
     pub(crate) serial: String,
-    pub(crate) not_before: Time,
-    pub(crate) not_after: Time,
+    /// Null, like the next, where there is only a serial number.
+    pub(crate) not_before: Option<Time>,
+    pub(crate) not_after: Option<Time>,
     /// Whether it says that a server must staple (RFC 7633); null when that cannot be read.
     pub(crate) must_staple: Option<bool>,
     pub(crate) ocsp_urls: Vec<String>,
@@ -57,26 +58,44 @@ impl CertificateFacts {
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),
             serial: hex(certificate.serial_number()),
-            not_before: Time(certificate.not_before()),
-            not_after: Time(certificate.not_after()),
+            not_before: Some(Time(certificate.not_before())),
+            not_after: Some(Time(certificate.not_after())),
             must_staple: certificate.must_staple().ok(),
             ocsp_urls: owned(certificate.ocsp_urls()),
             ca_issuers_urls: owned(certificate.ca_issuers_urls()),
         }
     }
 
+    /// A certificate of which only the serial number is known, and the issuer.
+    pub(crate) fn of_serial(serial_number: &[u8], issuer: &Certificate<'_>) -> Self {
+        Self {
+            subject: String::new(),
+            issuer: issuer.subject().to_string(),
+            serial: hex(serial_number),
+            not_before: None,
+            not_after: None,
+            must_staple: Some(false),
+            ocsp_urls: Vec::new(),
+            ca_issuers_urls: Vec::new(),
+        }
+    }
+
     /// The certificate as a section.
     pub(crate) fn render(&self, page: &mut Page, now: UnixTime) {
         page.section("Certificate");
-        page.field("subject", &self.subject);
+        if self.not_after.is_some() {
+            page.field("subject", &self.subject);
+        }
         page.field("issuer", &self.issuer);
         page.field("serial", &self.serial);
-        let (label, time) = match now {
-            _ if now < self.not_before.0 => ("not valid yet", self.not_before),
-            _ if now > self.not_after.0 => ("expired", self.not_after),
-            _ => ("valid until", self.not_after),
-        };
-        page.time(label, time.0, now);
+        if let (Some(not_before), Some(not_after)) = (self.not_before, self.not_after) {
+            let (label, time) = match now {
+                _ if now < not_before.0 => ("not valid yet", not_before),
+                _ if now > not_after.0 => ("expired", not_after),
+                _ => ("valid until", not_after),
+            };
+            page.time(label, time.0, now);
+        }
         match self.must_staple {
             Some(true) => page.field("must staple", "yes (RFC 7633)"),
             Some(false) => {}
@@ -104,7 +123,7 @@ pub(crate) struct StatusFacts {
     pub(crate) expires: Time,
     /// Seconds from the time of the check until `expires`; negative when past.
     pub(crate) seconds_left: i64,
-    /// `issuer` or `delegate`; null while unverified.
+    /// `issuer`, `delegate` or `trusted responder`; null while unverified.
     pub(crate) signer: Option<&'static str>,
     /// `ResponderID`, as the response has it.
     pub(crate) responder: String,
@@ -135,6 +154,7 @@ impl StatusFacts {
         let signer = match verified.signer() {
             Signer::Issuer => "issuer",
             Signer::Delegate => "delegate",
+            Signer::Trusted => "trusted responder",
         };
         Some(Self::new(&basic, said, Some(signer), verified.der().len(), now))
     }
@@ -143,7 +163,7 @@ impl StatusFacts {
     /// certificate's serial number, else its first.
     pub(crate) fn unverified(
         der: &[u8],
-        certificate: &Certificate<'_>,
+        serial_number: &[u8],
         freshness: Freshness,
         now: UnixTime,
     ) -> Option<Self> {
@@ -151,9 +171,8 @@ impl StatusFacts {
         else {
             return None;
         };
-        let about = |single: &&SingleResponse<'_>| {
-            single.cert_id.serial_number.as_ref() == certificate.serial_number()
-        };
+        let about =
+            |single: &&SingleResponse<'_>| single.cert_id.serial_number.as_ref() == serial_number;
         let singles = &basic.data().responses;
         let single = singles.iter().find(about).or_else(|| singles.first())?;
         let end = single.this_update.as_secs().saturating_add(freshness.max_age.as_secs());

@@ -52,7 +52,7 @@ use crate::outcome::Outcome;
 
 pub(crate) use page::{Page, shortened};
 pub(crate) use sanitize::sanitize;
-pub(crate) use status::StatusReport;
+pub(crate) use status::{StatusReport, Subject};
 
 /// What a command found: serialized it is the JSON, rendered it is the page for people.
 pub(crate) trait Report: Serialize {

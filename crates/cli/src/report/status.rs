@@ -1,7 +1,9 @@
 //! The report about one response to one certificate: `verify`, and the end of `fetch`.
 
+use std::fmt;
+
 use certstatus::time::Span;
-use certstatus::{Certificate, Error, Freshness, VerifiedResponse};
+use certstatus::{Certificate, Error, Freshness, VerifiedResponse, hex};
 use rustls_pki_types::UnixTime;
 use serde::Serialize;
 
@@ -30,11 +32,60 @@ pub(crate) struct StatusReport {
     freshness: Freshness,
 }
 
+/// The certificate that a response is about: itself, or its serial number under its issuer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject<'a> {
+    Certificate(&'a Certificate<'a>),
+    Serial { serial_number: &'a [u8], issuer: &'a Certificate<'a> },
+}
+
+impl Subject<'_> {
+    /// The serial number.
+    pub(crate) fn serial_number(&self) -> &[u8] {
+        match self {
+            Self::Certificate(certificate) => certificate.serial_number(),
+            Self::Serial { serial_number, .. } => serial_number,
+        }
+    }
+
+    fn not_after(&self) -> Option<UnixTime> {
+        match self {
+            Self::Certificate(certificate) => Some(certificate.not_after()),
+            Self::Serial { .. } => None,
+        }
+    }
+
+    fn facts(&self) -> CertificateFacts {
+        match self {
+            Self::Certificate(certificate) => CertificateFacts::new(certificate),
+            Self::Serial { serial_number, issuer } => {
+                CertificateFacts::of_serial(serial_number, issuer)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(certificate) => {
+                write!(f, "The certificate of {}", certificate.subject())
+            }
+            Self::Serial { serial_number, issuer } => write!(
+                f,
+                "The certificate with the serial number {} of {}",
+                hex(serial_number),
+                issuer.subject()
+            ),
+        }
+    }
+}
+
 impl StatusReport {
     /// The report of `command` about the verification of `response` at `now`.
     pub(crate) fn new(
         command: &'static str,
-        certificate: &Certificate<'_>,
+        subject: Subject<'_>,
         response: &[u8],
         result: &Result<VerifiedResponse, Error>,
         freshness: Freshness,
@@ -43,8 +94,8 @@ impl StatusReport {
         let status = result.as_ref().ok().and_then(|verified| StatusFacts::verified(verified, now));
         let (verdict, next, error) = match result {
             Ok(verified) => (
-                Verdict::new(verified.status().into(), trusted(verified, certificate, now)),
-                advice::for_status(verified, certificate, status.as_ref(), now),
+                Verdict::new(verified.status().into(), trusted(verified, &subject, now)),
+                advice::for_status(verified, subject.not_after(), status.as_ref(), now),
                 None,
             ),
             Err(error) => (
@@ -60,11 +111,13 @@ impl StatusReport {
             command,
             verdict,
             checked_at: Time(now),
-            certificate: CertificateFacts::new(certificate),
+            certificate: subject.facts(),
             status,
             unverified: match result {
                 Ok(_) => None,
-                Err(_) => StatusFacts::unverified(response, certificate, freshness, now),
+                Err(_) => {
+                    StatusFacts::unverified(response, subject.serial_number(), freshness, now)
+                }
             },
             checks: checks(result.as_ref().err().map(Error::stage)),
             error,
@@ -80,12 +133,12 @@ impl StatusReport {
 }
 
 /// What a trustworthy response says, as a sentence.
-fn trusted(verified: &VerifiedResponse, certificate: &Certificate<'_>, now: UnixTime) -> String {
+fn trusted(verified: &VerifiedResponse, subject: &Subject<'_>, now: UnixTime) -> String {
     use certstatus::message::CertStatus::{Good, Revoked, Unknown};
-    let (subject, signer) = (certificate.subject(), verified.signer());
+    let signer = verified.signer();
     match verified.status() {
         Good => format!(
-            "The certificate of {subject} is good: {signer} says so, until {}.",
+            "{subject} is good: {signer} says so, until {}.",
             moment(verified.expires(), now)
         ),
         Revoked(info) => {
@@ -94,13 +147,14 @@ fn trusted(verified: &VerifiedResponse, certificate: &Certificate<'_>, now: Unix
                 |reason| format!("the reason is {reason}"),
             );
             format!(
-                "The certificate of {subject} was revoked at {}, says {signer}; {reason}.",
+                "{subject} was revoked at {}, says {signer}; {reason}.",
                 moment(info.revocation_time, now)
             )
         }
         Unknown => format!(
-            "{} does not know the certificate of {subject}.",
-            sentence(&signer.to_string()).trim_end_matches('.')
+            "{} does not know {}.",
+            sentence(&signer.to_string()).trim_end_matches('.'),
+            subject.to_string().replacen("The", "the", 1)
         ),
     }
 }

@@ -57,8 +57,12 @@ impl CertificateShown {
         page.field("subject", &facts.subject);
         page.field("issuer", &facts.issuer);
         page.field("serial", &facts.serial);
-        page.time("not before", facts.not_before.0, now);
-        page.time("not after", facts.not_after.0, now);
+        if let Some(time) = facts.not_before {
+            page.time("not before", time.0, now);
+        }
+        if let Some(time) = facts.not_after {
+            page.time("not after", time.0, now);
+        }
         page.field("OCSP", urls(&facts.ocsp_urls));
         page.field("caIssuers", urls(&facts.ca_issuers_urls));
         page.field(

@@ -1,4 +1,4 @@
-//! `certstatus check --starttls`: six protocols, each to its TLS, refused, not offered, and with
+//! `certstatus check --starttls`: nine protocols, each to its TLS, refused, not offered, and with
 //! something put in after the go-ahead.
 
 use std::net::TcpStream;
@@ -192,6 +192,99 @@ fn mysql_comes_to_tls_or_is_told_why_not() {
     all("mysql", "MySQL", mysql);
     check("mysql", mysql, Does::Refuses).says(1, &["refuses TLS: \"Host is blocked\""]);
     check("mysql", mysql, Does::OffersNothing).says(1, &["lacks the capability CLIENT_SSL"]);
+}
+
+fn ftp(stream: &mut TcpStream, does: Does) -> bool {
+    if does == Does::Babbles {
+        say(stream, "* OK IMAP4rev2\r\n");
+        return false;
+    }
+    say(stream, "220-Welcome\r\n to this server\r\n220 ready\r\n");
+    assert_eq!(read_line(stream), "AUTH TLS");
+    match does {
+        Does::Refuses => say(stream, "534 not by policy\r\n"),
+        Does::OffersNothing => say(stream, "502 not implemented\r\n"),
+        Does::Injects => say(stream, "234 go\r\n230 injected\r\n"),
+        _ => say(stream, "234 go\r\n"),
+    }
+    matches!(does, Does::Accepts | Does::Injects)
+}
+
+#[test]
+fn ftp_comes_to_tls_or_is_told_why_not() {
+    all("ftp", "FTP", ftp);
+    check("ftp", ftp, Does::Refuses).says(1, &["refuses TLS: \"534 not by policy\""]);
+    check("ftp", ftp, Does::OffersNothing).says(1, &["does not know the command AUTH TLS"]);
+}
+
+fn sieve(stream: &mut TcpStream, does: Does) -> bool {
+    if does == Does::Babbles {
+        say(stream, "220 SMTP\r\n");
+        return false;
+    }
+    let offer = if does == Does::OffersNothing { "" } else { "\"STARTTLS\"\r\n" };
+    say(stream, format!("\"IMPLEMENTATION\" \"x\"\r\n{offer}OK \"ready\"\r\n"));
+    if does == Does::OffersNothing {
+        return false;
+    }
+    assert_eq!(read_line(stream), "STARTTLS");
+    match does {
+        Does::Refuses => say(stream, "NO \"not now\"\r\n"),
+        Does::Injects => say(stream, "OK \"begin\"\r\n\"SASL\" \"injected\"\r\n"),
+        _ => say(stream, "OK \"begin\"\r\n"),
+    }
+    does != Does::Refuses
+}
+
+#[test]
+fn sieve_comes_to_tls_or_is_told_why_not() {
+    all("sieve", "ManageSieve", sieve);
+    check("sieve", sieve, Does::Refuses).says(1, &["refuses TLS: \"NO"]);
+    check("sieve", sieve, Does::OffersNothing).says(1, &["capabilities do not list STARTTLS"]);
+}
+
+fn read_to(stream: &mut TcpStream, end: &str) -> String {
+    let mut text = String::new();
+    while !text.ends_with(end) {
+        text.push(char::from(read_bytes(stream, 1)[0]));
+    }
+    text
+}
+
+fn xmpp(stream: &mut TcpStream, does: Does) -> bool {
+    if does == Does::Babbles {
+        say(stream, "<html><body>Bad Request</body></html>");
+        return false;
+    }
+    assert!(read_to(stream, "/streams'>").contains("to='127.0.0.1'"));
+    let offer = match does {
+        Does::OffersNothing => "",
+        _ => "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>",
+    };
+    say(
+        stream,
+        format!(
+            "<?xml version='1.0'?><stream:stream from='127.0.0.1' version='1.0'>\
+             <stream:features>{offer}<mechanisms/></stream:features>"
+        ),
+    );
+    if does == Does::OffersNothing {
+        return false;
+    }
+    read_to(stream, "-tls'/>");
+    match does {
+        Does::Refuses => say(stream, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
+        Does::Injects => say(stream, "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><a/>"),
+        _ => say(stream, "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'></proceed>"),
+    }
+    does != Does::Refuses
+}
+
+#[test]
+fn xmpp_comes_to_tls_or_is_told_why_not() {
+    all("xmpp", "XMPP", xmpp);
+    check("xmpp", xmpp, Does::Refuses).says(1, &["refuses TLS: \"<failure"]);
+    check("xmpp", xmpp, Does::OffersNothing).says(1, &["do not list starttls"]);
 }
 
 #[test]

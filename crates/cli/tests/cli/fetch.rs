@@ -3,7 +3,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex};
 
-use certstatus::message::CrlReason;
+use certstatus::Limits;
+use certstatus::message::{CrlReason, HashAlgorithm, OcspRequest};
 use certstatus::rfc5019::request_from_path;
 use certstatus_lab::{Effect, Fault, KeyKind, Lab, LeafRequest, RequestMethod};
 
@@ -295,4 +296,37 @@ fn what_cannot_be_done_says_what_to_do() {
     let url = bench.lab.responder_url().to_owned();
     let (code, json) = run_json(bench.fetch(&["--url", &url, "--out", nowhere.to_str().unwrap()]));
     assert_eq!((code, json["error"]["stage"].as_str()), (1, Some("file")), "{json}");
+}
+
+/// The status of a serial number, of which there is no certificate at hand.
+#[test]
+fn a_serial_number_is_asked_for() {
+    let bench = Bench::new();
+    let serial = certstatus::hex(bench.leaf.serial());
+    let url = bench.lab.responder_url();
+    let issuer = bench.files.issuer_pem.to_str().unwrap();
+    let alone = ["fetch", "--serial", &serial, "--issuer", issuer, "--url", url];
+    let (code, json) = run_json(certstatus(&alone));
+    assert_eq!((code, json["certificate"]["serial"].as_str()), (0, Some(&*serial)), "{json}");
+    let (code, json) = run_json(bench.fetch(&["--serial", "0x05"]));
+    assert_eq!(
+        (code, json["certificate"]["serial"].as_str()),
+        (5, Some("05")),
+        "the lab says unauthorized: {json}"
+    );
+    let (code, json) = run_json(certstatus(&["fetch", "--serial", "5", "--issuer", issuer]));
+    assert_eq!(code, 2, "{json}");
+}
+
+/// A request names the issuer by SHA-256 when it is told to.
+#[test]
+fn a_request_names_the_issuer_by_sha256() {
+    let bench = Bench::new();
+    let (code, json) = run_json(bench.fetch(&["--hash", "sha256"]));
+    assert_eq!(code, 0, "{json}");
+    let log = bench.lab.request_log();
+    let path = log[0].path.strip_prefix("/ocsp/").unwrap();
+    let request = request_from_path(path).unwrap();
+    let request = OcspRequest::parse(&request, &Limits::default()).unwrap();
+    assert_eq!(request.requests[0].cert_id.hash(), Some(HashAlgorithm::Sha256));
 }

@@ -14,6 +14,7 @@ mod agent;
 mod check;
 mod check_connect;
 mod check_fetch;
+mod check_key_type;
 mod check_many;
 mod check_starttls;
 mod demo;

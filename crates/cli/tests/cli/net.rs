@@ -165,7 +165,7 @@ impl Setup {
 }
 
 impl Server {
-    fn start(config: Arc<ServerConfig>, prelude: Prelude) -> Self {
+    pub(crate) fn start(config: Arc<ServerConfig>, prelude: Prelude) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let stop = Arc::new(AtomicBool::new(false));

@@ -169,18 +169,19 @@ fn what_is_no_certificate_or_response_is_a_sentence() {
     let nothing = bench.write("nothing", "");
     let text = bench.write("text", "hello");
     let html = bench.write("html", "<html>503</html>");
-    for (cert, response, stage) in [
-        (&text, &bench.files.staple_der, "certificate"),
-        (&bench.files.key_pem, &bench.files.staple_der, "certificate"),
-        (&bench.files.cert_pem, &nothing, "parse"),
-        (&bench.files.cert_pem, &html, "parse"),
-        (&bench.files.cert_pem, &text, "parse"),
-        (&bench.files.cert_pem, &bench.files.request_der, "parse"),
+    // A file that cannot be read is no response that is not to be trusted.
+    for (cert, response, stage, exit) in [
+        (&text, &bench.files.staple_der, "certificate", 1),
+        (&bench.files.key_pem, &bench.files.staple_der, "certificate", 1),
+        (&bench.files.cert_pem, &nothing, "parse", 1),
+        (&bench.files.cert_pem, &html, "parse", 1),
+        (&bench.files.cert_pem, &text, "parse", 5),
+        (&bench.files.cert_pem, &bench.files.request_der, "parse", 5),
     ] {
         let mut command = certstatus(&["verify", "--cert"]);
         command.arg(cert).arg("--issuer").arg(&bench.files.issuer_pem).arg(response);
         let (code, json) = run_json(command);
-        assert_eq!((code, json["error"]["stage"].as_str()), (5, Some(stage)), "{json}");
+        assert_eq!((code, json["error"]["stage"].as_str()), (exit, Some(stage)), "{json}");
     }
 }
 
@@ -200,4 +201,47 @@ fn an_expired_certificate_is_mentioned() {
     let ended = run(bench.verify(&bench.files.staple_der));
     assert_eq!(ended.code, 0, "{}", ended.stdout);
     assert!(ended.stdout.contains("Renew the certificate"), "{}", ended.stdout);
+}
+
+/// Certificate files as people have them: every server reads these.
+#[test]
+fn certificate_files_are_read_in_every_form() {
+    let bench = Bench::new();
+    let pem = std::fs::read(&bench.files.cert_pem).unwrap();
+    let text = String::from_utf8(pem.clone()).unwrap();
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let forms = [
+        ([&b"\xef\xbb\xbf"[..], &pem].concat(), 0),
+        ([&b"issuer=O=Soci\xe9t\xe9\n"[..], &pem].concat(), 0),
+        (text.replace("CERTIFICATE", "TRUSTED CERTIFICATE").into_bytes(), 0),
+        (text.replace('\n', "\r\n").into_bytes(), 0),
+        ([&b"\xff\xfe"[..], &utf16].concat(), 1),
+    ];
+    for (form, exit) in forms {
+        let file = bench.write("form.pem", form);
+        let mut command = certstatus(&["verify", "--cert"]);
+        command.arg(&file).arg("--issuer").arg(&bench.files.issuer_pem);
+        let ended = run({
+            command.arg(&bench.files.staple_der);
+            command
+        });
+        assert_eq!(ended.code, exit, "{}{}", ended.stdout, ended.stderr);
+    }
+}
+
+/// A responder that is named is trusted by its key, and needs no delegation; another one is not.
+#[test]
+fn a_trusted_responder_is_named() {
+    let bench = Bench::with(Lab::builder().delegate(true), LeafRequest::new("www.example.org"));
+    let responder = bench.write("va.der", bench.lab.delegate().unwrap());
+    for (file, signer) in [(&responder, "trusted responder"), (&bench.files.cert_pem, "delegate")] {
+        let mut command = bench.verify(&bench.files.staple_der);
+        command.arg("--trusted-responder").arg(file);
+        let (code, json) = run_json(command);
+        assert_eq!((code, json["status"]["signer"].as_str()), (0, Some(signer)), "{json}");
+    }
+    let forged = bench.lab.respond_with(&bench.leaf, Fault::BadSignature).unwrap().unwrap();
+    let mut command = bench.verify(&bench.write("forged.der", forged));
+    command.arg("--trusted-responder").arg(&responder);
+    assert_eq!(run(command).code, 5);
 }

@@ -10,7 +10,9 @@ use certstatus::message::{
 };
 use certstatus::rfc5019::get_url;
 use certstatus::time::unix;
-use certstatus::{Freshness, Issuer, Limits, Nonce, Stage, TimeError, VerifiedResponse, Verifier};
+use certstatus::{
+    Certificate, Freshness, Issuer, Limits, Nonce, Stage, TimeError, VerifiedResponse, Verifier,
+};
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::UnixTime;
 use tokio::time::Instant;
@@ -43,6 +45,12 @@ pub struct Query<'a> {
     pub post: bool,
     /// Whether to send a nonce. One is sent by POST: a response to it cannot come from a cache.
     pub nonce: NonceMode,
+    /// The hash by which the request names the issuer. Responders sign their responses in advance for
+    /// SHA-1; few know another.
+    pub hash: HashAlgorithm,
+    /// The certificates of responders that are trusted beside the issuer and its delegates; see
+    /// [`Verifier::trust_responders`].
+    pub trusted_responders: &'a [Certificate<'a>],
     /// How old a response may be.
     pub freshness: Freshness,
     /// The entity tag of the response that is there already; see [`Question::etag`].
@@ -186,7 +194,7 @@ pub async fn ask(
         NonceMode::Off => None,
         _ => Some(random_nonce(query.provider)?),
     };
-    let cert_id = CertId::for_serial(query.serial_number, query.issuer, HashAlgorithm::Sha1);
+    let cert_id = CertId::for_serial(query.serial_number, query.issuer, query.hash);
     let mut request = OcspRequest::new(cert_id);
     if let Some(nonce) = &nonce {
         request = request.with_nonce(nonce);
@@ -282,6 +290,7 @@ fn verify(
     };
     Verifier::new(query.provider.signature_verification_algorithms.all)
         .freshness(query.freshness)
+        .trust_responders(query.trusted_responders)
         .nonce(expected)
         .verify_serial(&response, query.serial_number, query.issuer, judged_at)
         .map_err(|error| AttemptError::Untrusted { error, response, judged_at })

@@ -5,6 +5,7 @@ use std::net::{IpAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use certstatus::message::HashAlgorithm;
 use certstatus::time::unix;
 use certstatus::{Certificate, Freshness, Issuer};
 use certstatus_lab::{Lab, Leaf};
@@ -124,6 +125,8 @@ async fn query_by(
         provider: &provider(),
         post,
         nonce: NonceMode::Off,
+        hash: HashAlgorithm::Sha1,
+        trusted_responders: &[],
         freshness: Freshness::default(),
         etag,
         now: UnixTime::now(),

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use certstatus::Freshness;
+use certstatus::message::HashAlgorithm;
 use certstatus_stapler::fetch::NonceMode;
 use certstatus_stapler::schedule::REFRESH_MAX;
 use serde::Deserialize;
@@ -78,6 +79,11 @@ pub(super) struct Fetch {
     pub(super) refresh_max: Duration,
     /// The authorities of https responders, in place of the system's.
     pub(super) ca: Option<PathBuf>,
+    /// The hash by which requests name the issuer.
+    #[serde(deserialize_with = "values::hash")]
+    pub(super) hash: HashAlgorithm,
+    /// The certificates of responders that are trusted beside the issuers.
+    pub(super) trusted_responder: Many<PathBuf>,
     #[serde(deserialize_with = "values::at_least_one")]
     pub(super) concurrent: u32,
     #[serde(deserialize_with = "values::at_least_one")]
@@ -98,6 +104,8 @@ impl Default for Fetch {
             max_age: Freshness::default().max_age,
             refresh_max: REFRESH_MAX,
             ca: None,
+            hash: HashAlgorithm::Sha1,
+            trusted_responder: Many::default(),
             concurrent: 8,
             per_second: 50,
             staple_revoked: false,
@@ -280,6 +288,9 @@ impl Config {
         }
         if let Some(authorities) = &mut self.fetch.ca {
             *authorities = directory.join(&*authorities);
+        }
+        for responder in &mut self.fetch.trusted_responder.0 {
+            *responder = directory.join(&*responder);
         }
         for rule in &mut self.rules {
             rule.path.resolve(directory);

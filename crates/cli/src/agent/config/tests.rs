@@ -55,6 +55,8 @@ fn the_values_that_the_sample_shows_are_the_defaults() {
     whole.rules.clear();
     whole.fetch.responders.clear();
     whole.fetch.proxy = None;
+    whole.fetch.ca = None;
+    whole.fetch.trusted_responder = Many::default();
     assert_eq!(whole, Config::default());
 }
 

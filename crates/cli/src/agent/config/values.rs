@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::de::{DeserializeOwned, Error, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use certstatus::message::HashAlgorithm;
 use certstatus_stapler::fetch::NonceMode;
 
 use crate::shell;
@@ -46,6 +47,15 @@ pub(super) fn nonce<'de, D: Deserializer<'de>>(from: D) -> Result<NonceMode, D::
         other => Err(D::Error::custom(format!(
             "{other:?} is none of \"off\", \"if-present\" and \"required\""
         ))),
+    }
+}
+
+/// The hash by which a request names the issuer.
+pub(super) fn hash<'de, D: Deserializer<'de>>(from: D) -> Result<HashAlgorithm, D::Error> {
+    match String::deserialize(from)?.as_str() {
+        "sha1" => Ok(HashAlgorithm::Sha1),
+        "sha256" => Ok(HashAlgorithm::Sha256),
+        other => Err(D::Error::custom(format!("{other:?} is neither \"sha1\" nor \"sha256\""))),
     }
 }
 

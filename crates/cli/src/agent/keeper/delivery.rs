@@ -62,7 +62,7 @@ fn write(jobs: &[Job], notes: &Notes) -> Vec<(Written, Option<Note>)> {
             true => one.targets.nothing_written(),
             false => one.targets.write(one.der()),
         };
-        if written.contains(&Ok(true)) {
+        if written.contains(&Ok(true)) || one.is_revocation() {
             return (written, note);
         }
         note.into_iter().for_each(Note::settle);
@@ -84,11 +84,24 @@ impl Job {
     /// What a command will have to be told of, should the files be written.
     fn change(&self) -> Option<(&Hook, Announcement)> {
         let hook = self.targets.hook()?;
-        (!self.targets.is_in_place(self.der())).then(|| (hook, self.announcement()))
+        let is_news = self.is_revocation() || !self.targets.is_in_place(self.der());
+        is_news.then(|| (hook, self.announcement()))
+    }
+
+    /// Whether the certificate is revoked. A command is told of that also where no file changes: the
+    /// staple may have ended before, or stays by `keep_stale`.
+    fn is_revocation(&self) -> bool {
+        self.given == Given::Revoked
     }
 
     fn done(&self, delivered: Delivered, note: Option<Note>) -> Done {
-        let hook = self.targets.hook().filter(|_| delivered.changed);
+        if let Some(staple) = self.staple.as_ref().filter(|_| delivered.changed)
+            && let Some(why) = self.targets.ignored_by_haproxy(staple)
+        {
+            tracing::warn!(certificate = %self.at, "{why}");
+        }
+        let is_news = delivered.changed || self.is_revocation();
+        let hook = self.targets.hook().filter(|_| is_news);
         Done {
             at: self.at.clone(),
             given: self.given,
@@ -103,7 +116,11 @@ impl Job {
         Announcement {
             certificate: self.at.to_string(),
             outputs: files.map(|file| file.display().to_string()).collect(),
-            status: staple.map_or("none", |staple| status_name(staple.status())).into(),
+            status: match staple {
+                Some(staple) => status_name(staple.status()).into(),
+                None if self.is_revocation() => "revoked".into(),
+                None => "none".into(),
+            },
             expires: staple.map(|staple| Time(staple.expires()).shown()),
         }
     }

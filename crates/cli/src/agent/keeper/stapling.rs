@@ -46,12 +46,18 @@ pub(super) fn start_stapler(
         .nonce(config.fetch.nonce)
         .freshness(Freshness { max_age: config.fetch.max_age, ..Freshness::default() })
         .refresh_max(config.fetch.refresh_max)
+        .hash(config.fetch.hash)
         .on_event(move |event| {
             // It fails only when nobody listens any more.
             let _ = tell.send(event.certificate);
         });
     for (from, to) in &config.fetch.responders {
         builder = builder.map_responder(&from.0, &to.0);
+    }
+    for file in &config.fetch.trusted_responder.0 {
+        for certificate in input::certificates(file)? {
+            builder = builder.trust_responder(certificate).map_err(failed("certificate"))?;
+        }
     }
     if config.fetch.post {
         builder = builder.always_post();

@@ -59,6 +59,8 @@ pub(super) enum Given {
     Staple(u32, u64),
     /// What they had was taken away, or they had nothing.
     Withdrawn,
+    /// The same, because the certificate is revoked.
+    Revoked,
 }
 
 /// What comes after a delivery.
@@ -124,7 +126,7 @@ impl Unit {
             _ if !self.unfinished().is_empty() => self.unfinished().to_vec(),
             Given::Nothing => Vec::new(),
             Given::Staple(..) => self.targets(at).all_well(true),
-            Given::Withdrawn => self.targets(at).all_well(false),
+            Given::Withdrawn | Given::Revoked => self.targets(at).all_well(false),
         }
     }
 
@@ -186,7 +188,11 @@ impl Unit {
         if let Some(staple) = handle.current() {
             return Some((Given::Staple(self.generation, version), Some(staple)));
         }
-        (handle.state() != StapleState::Pending).then_some((Given::Withdrawn, None))
+        match handle.state() {
+            StapleState::Pending => None,
+            StapleState::Revoked => Some((Given::Revoked, None)),
+            _ => Some((Given::Withdrawn, None)),
+        }
     }
 
     /// Whether a server did not take what it was given, and may take it when that is tried again.

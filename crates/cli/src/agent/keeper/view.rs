@@ -262,13 +262,21 @@ fn facts(path: &Location, unit: &Unit, now: UnixTime) -> StapleFacts {
     let certificate = path.to_string();
     let outputs = unit.outputs(path);
     match &unit.known {
-        Some(known) => StapleFacts {
-            certificate,
-            name: short_name(&known.subject, path.path()),
-            outputs,
-            file_error: unit.wrong().map(str::to_owned),
-            ..stapled(known, now)
-        },
+        Some(known) => {
+            let facts = stapled(known, now);
+            let ignored = || {
+                let staple = known.handle.current()?;
+                unit.targets(path).ignored_by_haproxy(&staple)
+            };
+            StapleFacts {
+                certificate,
+                name: short_name(&known.subject, path.path()),
+                note: facts.note.clone().or_else(ignored),
+                outputs,
+                file_error: unit.wrong().map(str::to_owned),
+                ..facts
+            }
+        }
         None => StapleFacts {
             certificate,
             name: short_name("", path.path()),

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use certstatus::message::{CertStatus, HashAlgorithm, OcspResponse};
+use certstatus::{Limits, VerifiedResponse};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -29,6 +31,30 @@ pub(super) enum Told {
     Taken,
     /// Nobody listens at the socket: HAProxy does not run.
     NobodyThere,
+}
+
+/// Why HAProxy ignores that response, as a sentence; `None` when it takes it. HAProxy wants one
+/// statement, which says good, under a `CertID` by SHA-1, and with a `nextUpdate`
+/// (`ssl_ocsp_response_load` of HAProxy 2.6 to 3.2).
+pub(super) fn ignored(staple: &VerifiedResponse) -> Option<String> {
+    let mut limits = Limits::default();
+    limits.response = staple.der().len();
+    let Ok(OcspResponse::Successful(basic)) = OcspResponse::parse(staple.der(), &limits) else {
+        return None;
+    };
+    let why = match basic.data().responses.as_slice() {
+        [one] if one.next_update.is_none() => "it has no nextUpdate".to_owned(),
+        [one] => match one.cert_id.hash() {
+            Some(HashAlgorithm::Sha1) if one.cert_status == CertStatus::Good => return None,
+            Some(HashAlgorithm::Sha1) => "it does not say good".to_owned(),
+            Some(other) => format!("its CertID is by {other}, and HAProxy compares it by SHA-1"),
+            None => "its CertID is by a hash that is not known".to_owned(),
+        },
+        several => format!("it has {} statements, and HAProxy takes only one", several.len()),
+    };
+    Some(format!(
+        "HAProxy does not staple this response: {why}. Ask the CA for another form of it."
+    ))
 }
 
 /// Tells HAProxy of a staple, and sees that it took it.

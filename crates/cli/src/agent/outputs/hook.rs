@@ -39,7 +39,8 @@ pub(in crate::agent) struct Announcement {
     pub(in crate::agent) certificate: String,
     /// The files that were written.
     pub(in crate::agent) outputs: Vec<String>,
-    /// `good`, `revoked`, or `none` when the staple was taken away.
+    /// `good`; `revoked`, whether a response that says so is given to servers or the staple was taken
+    /// away; `unknown`; or `none` when the staple was taken away for another reason.
     pub(in crate::agent) status: Cow<'static, str>,
     /// When the staple expires, as RFC 3339; null when there is none.
     pub(in crate::agent) expires: Option<String>,

@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
+use certstatus::VerifiedResponse;
 use serde::Serialize;
 
 use super::certificates::Location;
@@ -125,6 +126,14 @@ impl Targets {
     /// The files that are written.
     pub(super) fn files(&self) -> &[Box<Path>] {
         &self.files
+    }
+
+    /// Why HAProxy ignores a staple that it is given; `None` where HAProxy is not given it, or takes it.
+    pub(super) fn ignored_by_haproxy(&self, staple: &VerifiedResponse) -> Option<String> {
+        let is_haproxys = |file: &Path| file.extension().is_some_and(|end| end == "ocsp");
+        let is_given = !self.rule.haproxy_socket.0.is_empty()
+            || self.files.iter().any(|file| is_haproxys(file));
+        is_given.then(|| haproxy::ignored(staple)).flatten()
     }
 
     /// The files and sockets, for people.

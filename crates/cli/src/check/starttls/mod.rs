@@ -1,4 +1,4 @@
-//! From a connection in the clear to the point where TLS begins, in the six protocols that have
+//! From a connection in the clear to the point where TLS begins, in the nine protocols that have
 //! such a step.
 //!
 //! [`upgrade`] speaks the protocol up to the server's go-ahead and not one byte further; the TLS
@@ -8,6 +8,7 @@
 mod binary;
 mod text;
 mod wire;
+mod xmpp;
 
 use std::fmt;
 use std::io;
@@ -27,6 +28,12 @@ pub(crate) enum Protocol {
     Pop3,
     /// the StartTLS operation of LDAP (RFC 4511, 4.14)
     Ldap,
+    /// AUTH TLS of FTP (RFC 4217)
+    Ftp,
+    /// STARTTLS of XMPP, from client to server (RFC 6120, 5)
+    Xmpp,
+    /// STARTTLS of ManageSieve (RFC 5804, 2.2)
+    Sieve,
     /// SSLRequest of PostgreSQL's protocol 3.0
     Postgres,
     /// SSLRequest of MySQL's and MariaDB's handshake v10
@@ -41,6 +48,9 @@ impl Protocol {
             Self::Imap => 143,
             Self::Pop3 => 110,
             Self::Ldap => 389,
+            Self::Ftp => 21,
+            Self::Xmpp => 5222,
+            Self::Sieve => 4190,
             Self::Postgres => 5432,
             Self::Mysql => 3306,
         }
@@ -54,6 +64,9 @@ impl fmt::Display for Protocol {
             Self::Imap => "IMAP",
             Self::Pop3 => "POP3",
             Self::Ldap => "LDAP",
+            Self::Ftp => "FTP",
+            Self::Xmpp => "XMPP",
+            Self::Sieve => "ManageSieve",
             Self::Postgres => "PostgreSQL",
             Self::Mysql => "MySQL",
         })
@@ -99,13 +112,14 @@ pub(crate) enum StartTlsError {
     Injected(usize),
 }
 
-/// Asks the server to turn to TLS. When this returns, the next byte is the client's first of TLS.
+/// Asks the server to turn to TLS; `domain` is the name that is asked for, which XMPP sends before TLS. When this returns, the next byte is the client's first of TLS.
 ///
 /// # Errors
 /// Every [`StartTlsError`].
 pub(crate) async fn upgrade(
     protocol: Protocol,
     stream: &mut TcpStream,
+    domain: &str,
 ) -> Result<(), StartTlsError> {
     let local = stream.local_addr()?.ip();
     let mut wire = Wire::new(stream);
@@ -113,6 +127,9 @@ pub(crate) async fn upgrade(
         Protocol::Smtp => text::smtp(&mut wire, local).await?,
         Protocol::Imap => text::imap(&mut wire).await?,
         Protocol::Pop3 => text::pop3(&mut wire).await?,
+        Protocol::Ftp => text::ftp(&mut wire).await?,
+        Protocol::Sieve => text::sieve(&mut wire).await?,
+        Protocol::Xmpp => xmpp::start(&mut wire, domain).await?,
         Protocol::Ldap => binary::ldap(&mut wire).await?,
         Protocol::Postgres => binary::postgres(&mut wire).await?,
         Protocol::Mysql => return binary::mysql(&mut wire).await,

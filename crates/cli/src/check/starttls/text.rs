@@ -1,5 +1,5 @@
-//! The step to TLS in the protocols that speak in lines: SMTP (RFC 3207), IMAP (RFC 9051, 6.2.1)
-//! and POP3 (RFC 2595, 4).
+//! The step to TLS in the protocols that speak in lines: SMTP (RFC 3207), IMAP (RFC 9051, 6.2.1),
+//! POP3 (RFC 2595, 4), FTP (RFC 4217) and ManageSieve (RFC 5804).
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use super::{Protocol, StartTlsError, quoted};
 
 /// EHLO, and STARTTLS when the server lists it.
 pub(super) async fn smtp(wire: &mut Wire<'_>, local: IpAddr) -> Result<(), StartTlsError> {
-    let (code, text) = smtp_reply(wire).await?;
+    let (code, text) = reply(wire, Protocol::Smtp).await?;
     match code.as_str() {
         "220" => {}
         _ => return Err(StartTlsError::Refused(said(&code, &text))),
@@ -19,7 +19,7 @@ pub(super) async fn smtp(wire: &mut Wire<'_>, local: IpAddr) -> Result<(), Start
         IpAddr::V6(address) => format!("[IPv6:{address}]"),
     };
     wire.send(format!("EHLO {literal}\r\n").as_bytes()).await?;
-    let (code, text) = smtp_reply(wire).await?;
+    let (code, text) = reply(wire, Protocol::Smtp).await?;
     if code != "250" {
         return Err(StartTlsError::Refused(said(&code, &text)));
     }
@@ -27,15 +27,19 @@ pub(super) async fn smtp(wire: &mut Wire<'_>, local: IpAddr) -> Result<(), Start
         return Err(StartTlsError::NotOffered("its answer to EHLO does not list STARTTLS"));
     }
     wire.send(b"STARTTLS\r\n").await?;
-    let (code, text) = smtp_reply(wire).await?;
+    let (code, text) = reply(wire, Protocol::Smtp).await?;
     if code != "220" {
         return Err(StartTlsError::Refused(said(&code, &text)));
     }
     Ok(())
 }
 
-/// A reply of one or more lines (RFC 5321, 4.2.1): its code, and the text of each line.
-async fn smtp_reply(wire: &mut Wire<'_>) -> Result<(String, Vec<String>), StartTlsError> {
+/// A reply of one or more lines (RFC 5321, 4.2.1; RFC 959, 4.2): its code, and the text of each line. In
+/// FTP lines between the first and the last may be without a code.
+async fn reply(
+    wire: &mut Wire<'_>,
+    protocol: Protocol,
+) -> Result<(String, Vec<String>), StartTlsError> {
     let mut texts = Vec::new();
     let mut expected: Option<String> = None;
     loop {
@@ -43,13 +47,63 @@ async fn smtp_reply(wire: &mut Wire<'_>) -> Result<(String, Vec<String>), StartT
         let code = line.get(..3).filter(|code| code.bytes().all(|b| b.is_ascii_digit()));
         let same = |code: &&str| expected.as_deref().is_none_or(|expected| expected == *code);
         let Some(code) = code.filter(same).map(str::to_owned) else {
-            return Err(unexpected(Protocol::Smtp, "a reply code", &line));
+            if protocol == Protocol::Ftp && expected.is_some() {
+                texts.push(line);
+                continue;
+            }
+            return Err(unexpected(protocol, "a reply code", &line));
         };
         texts.push(line.get(4..).unwrap_or_default().to_owned());
         match line.as_bytes().get(3) {
             Some(b'-') => expected = Some(code),
             Some(b' ') | None => return Ok((code, texts)),
-            Some(_) => return Err(unexpected(Protocol::Smtp, "a reply code", &line)),
+            Some(_) => return Err(unexpected(protocol, "a reply code", &line)),
+        }
+    }
+}
+
+/// The greeting, and AUTH TLS. Its answer says whether the server can; FEAT need not be asked first.
+pub(super) async fn ftp(wire: &mut Wire<'_>) -> Result<(), StartTlsError> {
+    let (code, text) = reply(wire, Protocol::Ftp).await?;
+    // 120: the service will be ready soon, and says 220 then.
+    let (code, text) = match code.as_str() {
+        "120" => reply(wire, Protocol::Ftp).await?,
+        _ => (code, text),
+    };
+    if code != "220" {
+        return Err(StartTlsError::Refused(said(&code, &text)));
+    }
+    wire.send(b"AUTH TLS\r\n").await?;
+    let (code, text) = reply(wire, Protocol::Ftp).await?;
+    match code.as_str() {
+        "234" => Ok(()),
+        "500" | "502" | "504" => {
+            Err(StartTlsError::NotOffered("it does not know the command AUTH TLS"))
+        }
+        _ => Err(StartTlsError::Refused(said(&code, &text))),
+    }
+}
+
+/// The capabilities, which ManageSieve sends as its greeting, and STARTTLS when the server lists it.
+pub(super) async fn sieve(wire: &mut Wire<'_>) -> Result<(), StartTlsError> {
+    if !sieve_answer(wire).await?.iter().any(|line| has_word(line, "\"STARTTLS\"")) {
+        return Err(StartTlsError::NotOffered("its capabilities do not list STARTTLS"));
+    }
+    wire.send(b"STARTTLS\r\n").await?;
+    sieve_answer(wire).await.map(drop)
+}
+
+/// The lines of an answer up to its OK (RFC 5804, 1.2).
+async fn sieve_answer(wire: &mut Wire<'_>) -> Result<Vec<String>, StartTlsError> {
+    let mut lines = Vec::new();
+    loop {
+        let line = wire.line().await?;
+        let first = line.split([' ', '(']).next().unwrap_or_default().to_ascii_uppercase();
+        match first.as_str() {
+            "OK" => return Ok(lines),
+            "NO" | "BYE" => return Err(StartTlsError::Refused(quoted(&line))),
+            _ if line.starts_with('"') => lines.push(line),
+            _ => return Err(unexpected(Protocol::Sieve, "its capabilities", &line)),
         }
     }
 }

@@ -41,6 +41,19 @@ impl<'s> Wire<'s> {
         Ok(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned())
     }
 
+    /// The next tag of XML, from `<` to `>`; text before it is skipped.
+    pub(super) async fn tag(&mut self) -> Result<String, StartTlsError> {
+        let length = loop {
+            match self.unused().iter().position(|byte| *byte == b'>') {
+                Some(end) => break end + 1,
+                None => self.fill().await?,
+            }
+        };
+        let taken = self.take(length);
+        let from = taken.iter().position(|byte| *byte == b'<').unwrap_or(0);
+        Ok(String::from_utf8_lossy(taken.get(from..).unwrap_or_default()).into_owned())
+    }
+
     /// The next `length` bytes.
     pub(super) async fn exactly(&mut self, length: usize) -> Result<Vec<u8>, StartTlsError> {
         if length > LIMIT {
