@@ -24,6 +24,10 @@ pub(crate) struct Input {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// Where the first record begins that is not whole, noted as bytes arrive. The engine gathers
+    /// fragments of a message in place, over the headers between them, so headers of records that
+    /// it has seen are not read again; nor are they gone through once for each record.
+    partial: usize,
     closed: bool,
     eof: bool,
     /// Whether what was processed is zeroed: `SSL_OP_CLEANSE_PLAINTEXT`.
@@ -38,6 +42,8 @@ pub(crate) struct Lent {
     /// Where what has come in the meantime begins, and where it ends.
     lent: usize,
     end: usize,
+    /// See [`Input::partial`].
+    partial: usize,
     size: usize,
 }
 
@@ -60,9 +66,14 @@ impl Lent {
         if unread.is_empty() || !awaits_more(unread) {
             return false;
         }
-        self.size = missing(unread);
+        self.pass_whole_records();
+        self.size = missing(self.bytes.get(self.partial..self.end).unwrap_or_default());
         self.make_room();
         true
+    }
+
+    fn pass_whole_records(&mut self) {
+        self.partial = partial(self.bytes.get(..self.end).unwrap_or_default(), self.partial);
     }
 
     /// What the transport has written.
@@ -88,15 +99,18 @@ impl Input {
     pub(crate) fn lend(&mut self, size: usize) -> Lent {
         let bytes = std::mem::take(&mut self.bytes);
         let (start, end) = (std::mem::take(&mut self.start), std::mem::take(&mut self.end));
-        let mut lent = Lent { bytes, start, lent: end, end, size };
+        let partial = std::mem::take(&mut self.partial);
+        let mut lent = Lent { bytes, start, lent: end, end, partial, size };
         lent.make_room();
         lent
     }
 
     /// Takes the buffer back, with what was written in it. What came in meanwhile, by a transport
     /// that itself reads from this connection, comes after that.
-    pub(crate) fn take_back(&mut self, lent: Lent) {
+    pub(crate) fn take_back(&mut self, mut lent: Lent) {
         let meanwhile = self.unread().to_vec();
+        lent.pass_whole_records();
+        self.partial = lent.partial;
         (self.bytes, self.start, self.end) = (lent.bytes, lent.start, lent.end);
         if !meanwhile.is_empty() {
             self.extend(&meanwhile);
@@ -109,6 +123,7 @@ impl Input {
         self.bytes.truncate(self.end);
         self.bytes.extend_from_slice(bytes);
         self.end = self.bytes.len();
+        self.partial = partial(&self.bytes, self.partial);
     }
 
     /// What is here and not discarded.
@@ -142,14 +157,14 @@ impl Input {
     /// Starts again at the beginning of the buffer when nothing is left in it.
     fn rewind(&mut self) {
         if self.start == self.end {
-            (self.start, self.end) = (0, 0);
+            (self.start, self.end, self.partial) = (0, 0, 0);
         }
     }
 
     /// How many bytes are missing to the end of the last record that has begun; the length of a
     /// header when none has.
     pub(crate) fn missing(&self) -> usize {
-        missing(self.unread())
+        missing(self.bytes.get(self.partial..self.end).unwrap_or_default())
     }
 
     /// Whether nothing can be done before more comes: there is nothing, or the beginning of an
@@ -172,6 +187,7 @@ impl TlsInputBuffer for Input {
     fn discard(&mut self, count: usize) {
         let processed = self.start..(self.start + count).min(self.end);
         self.start = processed.end;
+        self.partial = self.partial.max(self.start);
         if self.cleanses {
             self.bytes.get_mut(processed).unwrap_or_default().zeroize();
         }
@@ -187,20 +203,25 @@ impl TlsInputBuffer for Input {
     }
 }
 
-/// See [`Input::missing`].
-fn missing(unread: &[u8]) -> usize {
-    let mut rest = unread;
-    loop {
-        let Some(&[_, _, _, high, low]) = rest.first_chunk::<HEADER>() else {
-            return HEADER - rest.len();
-        };
-        let record = HEADER + usize::from(u16::from_be_bytes([high, low]));
-        match rest.get(record..) {
-            Some([]) => return HEADER,
-            Some(next) => rest = next,
-            None => return record - rest.len(),
+/// What is missing of a record that is not whole. See [`Input::missing`].
+fn missing(record: &[u8]) -> usize {
+    match *record {
+        [_, _, _, high, low, ref body @ ..] => {
+            usize::from(u16::from_be_bytes([high, low])).saturating_sub(body.len())
         }
+        _ => HEADER - record.len(),
     }
+}
+
+/// Where the first record begins that is not whole, from the start of a record on.
+fn partial(bytes: &[u8], mut record: usize) -> usize {
+    while let Some([_, _, _, high, low, body @ ..]) = bytes.get(record..)
+        && let length = usize::from(u16::from_be_bytes([*high, *low]))
+        && body.len() >= length
+    {
+        record += HEADER + length;
+    }
+    record
 }
 
 /// See [`Input::awaits_more`].
@@ -318,5 +339,26 @@ mod tests {
         input.discard(9);
         assert_eq!(input.unread(), [23, 3, 3, 1, 0]);
         assert_eq!(input.missing(), 256);
+    }
+
+    #[test]
+    fn fragments_that_are_gathered_over_headers_do_not_change_what_is_missing() {
+        let mut input = Input::default();
+        let fragment = [22, 3, 3, 0, 2, 0xFF, 0xFF];
+        input.extend(&fragment.repeat(3));
+        // The engine moves the second and the third to the first.
+        input.slice_mut()[5..].fill(0xFF);
+        assert_eq!(input.missing(), HEADER);
+        let mut lent = input.lend(input.missing());
+        lent.room().copy_from_slice(&[22, 3, 3, 0, 9]);
+        lent.wrote(5);
+        input.take_back(lent);
+        assert_eq!(input.missing(), 9);
+        input.extend(&[1; 9]);
+        assert_eq!(input.missing(), HEADER);
+        input.discard(3 * fragment.len());
+        assert_eq!(input.missing(), HEADER);
+        input.extend(&[22, 3]);
+        assert_eq!(input.missing(), 3);
     }
 }

@@ -80,7 +80,8 @@ pub(crate) struct Flight {
     tls13: bool,
     suite: u16,
     opener: Option<Opener>,
-    /// Handshake messages, from the first that is not whole on.
+    /// Handshake messages, from the first that is not whole on. It stays in place while it grows: a
+    /// message may come in as many records as it has bytes.
     messages: Vec<u8>,
     request: Option<CertificateRequest>,
     presented: Presented,
@@ -139,7 +140,7 @@ impl Flight {
     }
 
     fn read_messages(&mut self) -> Option<Look> {
-        let messages = std::mem::take(&mut self.messages);
+        let mut messages = std::mem::take(&mut self.messages);
         let mut reader = Reader(&messages);
         while let Some((kind, body)) = next_message(&mut reader) {
             if self.read_message(kind, body)? {
@@ -148,7 +149,9 @@ impl Flight {
         }
         // The engine may act on a request as soon as it has all of it.
         self.holds |= self.request.is_some() || reader.0.first() == Some(&CERTIFICATE_REQUEST);
-        self.messages = reader.0.to_vec();
+        let whole = messages.len() - reader.0.len();
+        messages.drain(..whole);
+        self.messages = messages;
         Some(self.neither())
     }
 
@@ -414,6 +417,21 @@ mod tests {
         let (ecdsa, pss) =
             (SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::RSA_PSS_SHA256);
         assert_eq!(request.schemes, [ecdsa, pss]);
+    }
+
+    #[test]
+    fn a_message_in_many_records_is_not_copied_for_each() {
+        for kind in [CERTIFICATE, CERTIFICATE_REQUEST] {
+            let mut flight = Flight::default();
+            flight.look(&record(&hello()), None);
+            let mut sizes = Vec::new();
+            for byte in message(kind, &[0; 20_000]).into_iter().take(20_000) {
+                assert_ne!(flight.look(&record(&[byte]), None), Look::Over);
+                sizes.push(flight.messages.capacity());
+            }
+            sizes.dedup();
+            assert!(sizes.len() < 32, "the buffer was made {} times", sizes.len());
+        }
     }
 
     #[test]

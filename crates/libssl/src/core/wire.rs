@@ -218,10 +218,16 @@ impl Wire {
     fn contents(&mut self, sent: bool, kind: u8, contents: &[u8]) {
         match kind {
             HANDSHAKE => {
-                self.direction(sent).message.extend_from_slice(contents);
-                while let Some(message) = self.direction(sent).take_message() {
-                    self.message(sent, &message);
+                let mut messages = std::mem::take(&mut self.direction(sent).message);
+                messages.extend_from_slice(contents);
+                let mut rest = messages.as_slice();
+                while let Some((message, next)) = split_message(rest) {
+                    self.message(sent, message);
+                    rest = next;
                 }
+                let whole = messages.len() - rest.len();
+                messages.drain(..whole);
+                self.direction(sent).message = messages;
             }
             ALERT => self.add(sent, Content::Alert, self.version, contents),
             CHANGE_CIPHER_SPEC => {
@@ -339,17 +345,12 @@ impl Direction {
             }
         }
     }
+}
 
-    /// The next handshake message, once it is whole.
-    fn take_message(&mut self) -> Option<Vec<u8>> {
-        let [_, a, b, c] = *self.message.first_chunk::<MESSAGE_HEADER>()?;
-        let length = MESSAGE_HEADER + u32::from_be_bytes([0, a, b, c]) as usize;
-        if self.message.len() < length {
-            return None;
-        }
-        let rest = self.message.split_off(length);
-        Some(std::mem::replace(&mut self.message, rest))
-    }
+/// The first handshake message, once it is whole, and what follows it.
+fn split_message(messages: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [_, a, b, c] = *messages.first_chunk::<MESSAGE_HEADER>()?;
+    messages.split_at_checked(MESSAGE_HEADER + u32::from_be_bytes([0, a, b, c]) as usize)
 }
 
 impl Record {
