@@ -95,12 +95,13 @@ impl Certificates {
     }
 
     fn slot_of(&mut self, kind: Kind) -> &mut Slot {
-        let found = self.slots.iter().position(|slot| slot.kind == kind);
-        self.current = found.unwrap_or(self.slots.len());
-        if found.is_none() {
-            self.slots.push(Slot { kind, certificate: None, key: None, chain: None, shown: None });
+        // In the order of kinds, which a program sees by SSL_CTX_set_current_cert.
+        self.current = self.slots.partition_point(|slot| slot.kind < kind);
+        if self.slots.get(self.current).is_none_or(|slot| slot.kind != kind) {
+            let slot = Slot { kind, certificate: None, key: None, chain: None, shown: None };
+            self.slots.insert(self.current, slot);
         }
-        // The index is that of the slot found, or of the one pushed.
+        // The index is that of the slot found, or of the one inserted.
         #[allow(clippy::indexing_slicing)]
         &mut self.slots[self.current]
     }

@@ -149,7 +149,10 @@ fn show(bytes: &[u8]) -> *const c_uchar {
 
 exported! {
     fn SSL_SESSION_new() -> Handle<SslSession> => Handle::NULL, {
-        give(SslSession::make(Session::default(), None, None))
+        /// `X509_V_ERR_UNSPECIFIED`: no one has verified a peer.
+        const UNSPECIFIED: i64 = 1;
+        let session = Session { verify_result: UNSPECIFIED, ..Session::default() };
+        give(SslSession::make(session, None, None))
     }
 
     fn SSL_SESSION_dup(session: Handle<SslSession>) -> Handle<SslSession> => Handle::NULL, {

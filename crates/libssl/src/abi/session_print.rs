@@ -61,9 +61,8 @@ fn describe(state: &SessionState) -> String {
         let _ = writeln!(out, "    TLS session ticket lifetime hint: {hint} (seconds)");
     }
     if !session.ticket.is_empty() {
-        let _ = write!(out, "    TLS session ticket:\n{}", dump(&session.ticket));
+        let _ = writeln!(out, "    TLS session ticket:\n{}", dump(&session.ticket));
     }
-    out.push('\n');
     let _ = writeln!(out, "    Start Time: {}", session.time);
     let _ = writeln!(out, "    Timeout   : {} (sec)", session.timeout);
     // SAFETY: the text is static.

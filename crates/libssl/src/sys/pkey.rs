@@ -23,7 +23,9 @@ owned!(
 );
 
 /// A kind of key, as certificates are sorted by: one of each kind per context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// The order is OpenSSL's, in which a program goes through them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Rsa,
     RsaPss,
