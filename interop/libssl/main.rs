@@ -94,6 +94,9 @@ programs! {
     key_kinds
     empty_records
     status_callbacks
+    stores
+    session_objects
+    small_getters
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The symbols of the shared library, held against `exports.toml` and the system's libssl.so.3.
+//! The symbols of the shared library, held against `exports.toml` and the system's libssl.so.3; and
+//! the rows of the table, held against the programs that show what the rows claim.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,8 +15,16 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct Exports {
-    symbols: BTreeMap<String, toml::Value>,
-    functions: BTreeMap<String, toml::Value>,
+    symbols: BTreeMap<String, Row>,
+    functions: BTreeMap<String, Row>,
+    ctrl: BTreeMap<String, Row>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    state: String,
+    /// The C program in `interop/libssl/c` that shows it.
+    test: Option<String>,
 }
 
 fn table() -> Exports {
@@ -79,4 +88,83 @@ fn it_is_libssl_so_3_and_needs_libcrypto_but_no_other_libssl() {
     assert!(lines("(SONAME)").iter().any(|line| line.contains("[libssl.so.3]")));
     assert!(lines("(NEEDED)").iter().any(|line| line.contains("[libcrypto.so.3]")));
     assert!(!lines("(NEEDED)").iter().any(|line| line.contains("libssl")));
+}
+
+/// Every word of the programs in `interop/libssl/c`, by program, without comments.
+fn words_of_programs() -> BTreeMap<String, BTreeSet<String>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop/libssl/c");
+    let sources = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    sources
+        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, words(&without_comments(&std::fs::read_to_string(path).unwrap())))
+        })
+        .collect()
+}
+
+fn without_comments(source: &str) -> String {
+    let mut code = String::new();
+    let mut rest = source;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        code.push_str(before);
+        rest = comment.split_once("*/").map_or("", |(_, after)| after);
+    }
+    code + rest
+}
+
+fn words(code: &str) -> BTreeSet<String> {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect()
+}
+
+/// The macros of the system's headers by the command that each of them sends.
+fn macros_of_commands() -> BTreeMap<String, BTreeSet<String>> {
+    let headers = output(
+        "cc",
+        &[
+            "-E",
+            "-dM",
+            "-include",
+            "openssl/ssl.h",
+            "-include",
+            "openssl/tls1.h",
+            "-xc",
+            "/dev/null",
+        ],
+    );
+    let mut macros: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in headers.lines() {
+        let Some((name, body)) = line.strip_prefix("#define ").and_then(|l| l.split_once('('))
+        else {
+            continue;
+        };
+        for word in words(body).into_iter().filter(|word| word.contains("_CTRL_")) {
+            macros.entry(word).or_default().insert(name.to_owned());
+        }
+    }
+    macros
+}
+
+#[test]
+fn every_row_that_works_names_a_program_that_calls_it() {
+    let (table, programs, macros) = (table(), words_of_programs(), macros_of_commands());
+    let rows = table.symbols.iter().chain(&table.functions).chain(&table.ctrl);
+    let mut wrong = Vec::new();
+    for (name, row) in rows.filter(|(_, row)| row.state != "refused") {
+        let Some(test) = &row.test else {
+            if row.state == "works" {
+                wrong.push(format!("{name}: no test"));
+            }
+            continue;
+        };
+        let Some(words) = programs.get(test) else {
+            wrong.push(format!("{name}: there is no interop/libssl/c/{test}.c"));
+            continue;
+        };
+        let names = macros.get(name).into_iter().flatten().chain([name]);
+        if !names.into_iter().any(|name| words.contains(name)) {
+            wrong.push(format!("{name}: {test}.c does not call it"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -311,6 +311,9 @@ static SSL_SESSION *first_session(SSL_CTX *client, SSL_CTX *server)
         try(ends.server);
     }
     session = SSL_get1_session(ends.client);
+    /* OpenSSL 3.0 follows what only DTLS has. */
+    if (DTLS_get_data_mtu(ends.client) != 0)
+        broken("a size of datagrams");
     if (!SSL_is_init_finished(ends.client))
         broken("the first handshake");
     SSL_shutdown(ends.client);
