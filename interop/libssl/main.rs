@@ -97,6 +97,7 @@ programs! {
     stores
     session_objects
     small_getters
+    sequences
 }
 
 #[test]

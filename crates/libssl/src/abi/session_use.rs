@@ -358,6 +358,8 @@ exported! {
         let old = {
             let mut state = ssl.lock();
             state.verify_result = result.unwrap_or(state.verify_result);
+            // As in OpenSSL, the method is the context's again.
+            state.version_method = None;
             std::mem::replace(&mut state.sessions.current, session)
         };
         drop(old);
