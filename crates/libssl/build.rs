@@ -39,6 +39,17 @@ struct Symbol {
     why: Option<String>,
 }
 
+/// Weak symbols of aws-lc, which uses them if the process has them. A process may have them for
+/// another allocator than the one that aws-lc's memory is from (`sdallocx` is jemalloc's), so they
+/// are defined here, as absent.
+const OPTIONAL: [&str; 5] = [
+    "OPENSSL_memory_alloc",
+    "OPENSSL_memory_free",
+    "OPENSSL_memory_get_size",
+    "OPENSSL_memory_realloc",
+    "sdallocx",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=exports.toml");
     println!("cargo::rerun-if-changed=build.rs");
@@ -57,6 +68,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let map = out.join("libssl.map");
     println!("cargo::rustc-cdylib-link-arg=-Wl,--version-script={}", map.display());
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libssl.so.3");
+    // As OpenSSL's libssl: libcrypto keeps pointers to its error strings, and threads have
+    // destructors in it, after a program has closed it.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    for name in OPTIONAL {
+        println!("cargo::rustc-cdylib-link-arg=-Wl,--defsym={name}=0");
+    }
     Ok(())
 }
 

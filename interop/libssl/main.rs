@@ -78,6 +78,7 @@ programs! {
     not_resumable
     ssl_bio
     sharing
+    ownership
     keys
     hosts
     temporary_dh

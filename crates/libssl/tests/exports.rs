@@ -168,3 +168,27 @@ fn every_row_that_works_names_a_program_that_calls_it() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The linker adds these itself; the C library's start files ask for them.
+const OF_START_FILES: [&str; 3] =
+    ["_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "__gmon_start__"];
+
+#[test]
+fn every_needed_symbol_has_a_version() {
+    // One without a version binds to whatever library of the process defines the name: `sdallocx`
+    // of aws-lc was jemalloc's, which got memory that it had not allocated.
+    let needed = output("nm", &["-D", "--undefined-only", library().to_str().unwrap()]);
+    let unversioned: Vec<&str> = needed
+        .lines()
+        .filter_map(|line| line.split_whitespace().last())
+        .filter(|name| !name.contains('@') && !OF_START_FILES.contains(name))
+        .collect();
+    assert!(needed.contains("malloc@"), "{needed}");
+    assert_eq!(unversioned, [""; 0]);
+}
+
+#[test]
+fn it_stays_mapped_after_dlclose() {
+    let dynamic = output("readelf", &["-d", library().to_str().unwrap()]);
+    assert!(dynamic.lines().any(|line| line.contains("NODELETE")), "{dynamic}");
+}

@@ -164,6 +164,8 @@ impl Bytes {
         match count.try_into().ok()? {
             0 => Some(&[]),
             _ if self.0.is_null() => None,
+            // No object is that long: the length is a mistake, and a slice must not have it.
+            count if isize::try_from(count).is_err() => None,
             // SAFETY: C passes as many readable bytes as it says, and leaves them for the call.
             count => Some(unsafe { std::slice::from_raw_parts(self.0, count) }),
         }

@@ -159,22 +159,24 @@ exported! {
     /// and one BIO for both directions comes with one reference.
     fn SSL_set_bio(ssl: Handle<Ssl>, rbio: *mut ffi::BIO, wbio: *mut ffi::BIO) -> () => (), {
         let Some(ssl) = ssl.get() else { return };
-        let (same_r, same_w) = {
+        let (same_r, same_w, shared) = {
             let state = ssl.lock();
-            (same(&state.rbio, rbio), same(&state.wbio, wbio))
+            let own_w = state.wbio.as_ref().map_or(std::ptr::null_mut(), Bio::as_ptr);
+            (same(&state.rbio, rbio), own_w == wbio, same(&state.rbio, own_w))
         };
         if same_r && same_w {
             return;
         }
-        // SAFETY: the program gives references away as the man page says: one for each BIO that is
-        // new in its place, and one for both when they are the same.
+        // SAFETY: the program passes NULL or valid BIOs, and gives references away as the man page
+        // says: one for each BIO that is new in its place, and one for both when they are equal.
         unsafe {
-            if rbio == wbio {
-                let bio = Bio::from_raw(rbio);
-                replace(ssl, Some(bio.clone()), Some(bio));
-            } else if same_r {
+            if rbio == wbio && !rbio.is_null() {
+                // A reference of our own: the calls below consume one for each direction.
+                ffi::BIO_up_ref(rbio);
+            }
+            if same_r {
                 replace(ssl, None, Some(Bio::from_raw(wbio)));
-            } else if same_w && !ssl_shares_bio(ssl) {
+            } else if same_w && !shared {
                 replace(ssl, Some(Bio::from_raw(rbio)), None);
             } else {
                 replace(ssl, Some(Bio::from_raw(rbio)), Some(Bio::from_raw(wbio)));
@@ -256,13 +258,6 @@ exported! {
     fn SSL_get_num_tickets(ssl: Handle<Ssl>) -> usize => 0, {
         ssl.get().map_or(0, |ssl| ssl.lock().settings.tickets)
     }
-}
-
-/// Whether one BIO serves both directions.
-fn ssl_shares_bio(ssl: &Ssl) -> bool {
-    let state = ssl.lock();
-    let wbio = state.wbio.as_ref().map_or(std::ptr::null_mut(), Bio::as_ptr);
-    same(&state.rbio, wbio)
 }
 
 /// Sets the side. A connection that has been used is one to be made again.

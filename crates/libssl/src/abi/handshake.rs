@@ -74,7 +74,10 @@ struct Running<'a>(&'a Ssl);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.lock().in_handshake = false;
+        // Runs while a panic unwinds too, when the lock may be poisoned: a second panic would abort.
+        if let Some(mut state) = self.0.try_state() {
+            state.in_handshake = false;
+        }
     }
 }
 

@@ -117,6 +117,11 @@ impl Ssl {
     pub(crate) fn lock(&self) -> Locked<'_, SslState> {
         lock(&self.state)
     }
+
+    /// As [`Self::lock`], for a `Drop`, which must not panic. None for a poisoned object.
+    pub(crate) fn try_state(&self) -> Option<Locked<'_, SslState>> {
+        self.state.lock().ok()
+    }
 }
 
 /// A locked state.

@@ -10,6 +10,10 @@ use zeroize::{Zeroize, Zeroizing};
 use super::buffer::Input;
 use super::failure::Failure;
 
+/// The longest keying material that is exported. TLS 1.3 has at most 255 blocks of the hash, 16,320
+/// bytes; programs need no more of TLS 1.2, and a mistaken length must not exhaust the memory.
+const LONGEST_EXPORT: usize = 1 << 20;
+
 /// The keys of a connection, and what was decrypted and not yet read.
 pub(crate) struct Traffic {
     send: Option<SendTraffic>,
@@ -61,14 +65,18 @@ impl Traffic {
     }
 
     /// Keying material for another protocol (RFC 5705; RFC 8446, 7.5). None when there is none of
-    /// that length.
+    /// that length. TLS 1.2 has no limit, so [`LONGEST_EXPORT`] is the limit of both versions.
     pub(crate) fn export(
         &self,
         label: &[u8],
         context: Option<&[u8]>,
         length: usize,
     ) -> Option<Vec<u8>> {
-        self.exporter.as_ref()?.derive(label, context, vec![0; length]).ok()
+        let exporter = self.exporter.as_ref()?;
+        if length > LONGEST_EXPORT {
+            return None;
+        }
+        exporter.derive(label, context, vec![0; length]).ok()
     }
 
     /// Data decrypted and not yet read.

@@ -1,7 +1,8 @@
 //! `CRYPTO_EX_DATA`: what programs hang onto objects, with callbacks that free it.
 
+use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::libcrypto as ffi;
 
@@ -16,80 +17,68 @@ pub(crate) enum Class {
 
 /// The data of one object.
 ///
-/// It has a lock of its own, which is never held while the program's callbacks run: a callback may
-/// set and get data of the very object that is made or freed.
+/// libcrypto works on the data in place, as in OpenSSL: a callback that runs for a new, copied or
+/// freed object sees the values of the object, and may set values on it. No lock is held while
+/// callbacks run. The lock orders [`ExData::set`] and [`ExData::get`] of several threads.
 pub(crate) struct ExData {
     class: Class,
-    data: Mutex<ffi::CRYPTO_EX_DATA>,
+    lock: Mutex<()>,
+    data: UnsafeCell<ffi::CRYPTO_EX_DATA>,
 }
 
-// SAFETY: the pointers inside are libcrypto's, allocated for this object and reached only with the
-// lock held; the program answers for what it stores there, as with every pointer it hands over.
+// SAFETY: the pointers inside are libcrypto's, allocated for this object; the program is responsible
+// for the pointers that it stores there, as with every pointer that it passes in.
 unsafe impl Send for ExData {}
-// SAFETY: as above.
+// SAFETY: as above. `set` and `get` hold the lock. The functions that run callbacks are called while
+// an object is made, copied or freed, when the program may use it on one thread only.
 unsafe impl Sync for ExData {}
 
 impl ExData {
     /// Data for an object of `class`. The callbacks of new objects run in [`Self::initialize`].
     pub(crate) fn new(class: Class) -> Self {
         let empty = ffi::CRYPTO_EX_DATA { ctx: std::ptr::null_mut(), sk: std::ptr::null_mut() };
-        Self { class, data: Mutex::new(empty) }
+        Self { class, lock: Mutex::new(()), data: UnsafeCell::new(empty) }
     }
 
     /// Runs the callbacks for new objects.
     pub(crate) fn initialize(&self, object: *mut c_void) {
-        let mut fresh = ffi::CRYPTO_EX_DATA { ctx: std::ptr::null_mut(), sk: std::ptr::null_mut() };
-        // SAFETY: `fresh` is a local value that libcrypto fills in; `object` is only passed on.
-        unsafe { ffi::CRYPTO_new_ex_data(self.class as c_int, object, &mut fresh) };
-        if let Ok(mut data) = self.data.lock() {
-            *data = fresh;
-        }
+        // SAFETY: the data is empty and in place; `object` is only passed on. No reference into the
+        // cell exists, so a callback may set and get values meanwhile.
+        unsafe { ffi::CRYPTO_new_ex_data(self.class as c_int, object, self.data.get()) };
     }
 
     /// Runs the callbacks that copy, from an object of the same class, which lives meanwhile. False
     /// when one of them fails.
     pub(crate) fn copy_from(&self, other: &Self) -> bool {
-        let empty = || ffi::CRYPTO_EX_DATA { ctx: std::ptr::null_mut(), sk: std::ptr::null_mut() };
-        let from = match other.data.lock() {
-            Ok(data) => ffi::CRYPTO_EX_DATA { ctx: data.ctx, sk: data.sk },
-            Err(_) => return false,
-        };
-        let Ok(mut to) = self.data.lock().map(|mut data| std::mem::replace(&mut *data, empty()))
-        else {
-            return false;
-        };
-        // SAFETY: both values were filled by libcrypto for objects of this class; `to` is ours alone
-        // until it is put back, and `from` is only read.
-        let copied = unsafe { ffi::CRYPTO_dup_ex_data(self.class as c_int, &mut to, &from) };
-        if let Ok(mut data) = self.data.lock() {
-            *data = to;
+        // SAFETY: both values were filled by libcrypto for objects of this class.
+        unsafe {
+            ffi::CRYPTO_dup_ex_data(self.class as c_int, self.data.get(), other.data.get()) == 1
         }
-        copied == 1
     }
 
     /// Stores a pointer under an index from `CRYPTO_get_ex_new_index`.
     pub(crate) fn set(&self, index: c_int, value: *mut c_void) -> bool {
-        let Ok(mut data) = self.data.lock() else { return false };
-        // SAFETY: `data` is a valid CRYPTO_EX_DATA, ours alone while the lock is held.
-        unsafe { ffi::CRYPTO_set_ex_data(&mut *data, index, value) == 1 }
+        let _locked = self.locked();
+        // SAFETY: the data is valid, and no other thread sets or gets while the lock is held.
+        unsafe { ffi::CRYPTO_set_ex_data(self.data.get(), index, value) == 1 }
     }
 
     /// The pointer under an index, NULL for none.
     pub(crate) fn get(&self, index: c_int) -> *mut c_void {
-        let Ok(data) = self.data.lock() else { return std::ptr::null_mut() };
+        let _locked = self.locked();
         // SAFETY: as in `set`.
-        unsafe { ffi::CRYPTO_get_ex_data(&*data, index) }
+        unsafe { ffi::CRYPTO_get_ex_data(self.data.get(), index) }
     }
 
-    /// Runs the callbacks that free; the object is on its way out.
+    /// Runs the callbacks that free. The values are there until the last of them returns; after
+    /// that the data is empty, and a second call finds nothing to free.
     pub(crate) fn free(&self, object: *mut c_void) {
-        let empty = ffi::CRYPTO_EX_DATA { ctx: std::ptr::null_mut(), sk: std::ptr::null_mut() };
-        let Ok(mut old) = self.data.lock().map(|mut data| std::mem::replace(&mut *data, empty))
-        else {
-            return;
-        };
-        // SAFETY: `old` was filled by CRYPTO_new_ex_data for an object of this class and is freed
-        // once, since an empty value has taken its place.
-        unsafe { ffi::CRYPTO_free_ex_data(self.class as c_int, object, &mut old) };
+        // SAFETY: the data was filled by CRYPTO_new_ex_data for an object of this class, or is
+        // empty; libcrypto leaves it empty.
+        unsafe { ffi::CRYPTO_free_ex_data(self.class as c_int, object, self.data.get()) };
+    }
+
+    fn locked(&self) -> MutexGuard<'_, ()> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
