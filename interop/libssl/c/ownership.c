@@ -208,11 +208,112 @@ static void lengths(void)
     }
 }
 
+/* --- objects used while they end -------------------------------------------------------------- */
+
+static const char *deed;
+static int ending;
+
+static void use_connection(SSL *ssl)
+{
+    unsigned char byte = 'x';
+
+    if (strcmp(deed, "shutdown") == 0)
+        SAY_LONG(SSL_shutdown(ssl));
+    else if (strcmp(deed, "write") == 0)
+        SAY_LONG(SSL_write(ssl, &byte, 1));
+    else if (strcmp(deed, "read") == 0)
+        SAY_LONG(SSL_read(ssl, &byte, 1));
+    else if (strcmp(deed, "handshake") == 0)
+        SAY_LONG(SSL_do_handshake(ssl));
+    else if (strcmp(deed, "session") == 0)
+        SSL_SESSION_free(SSL_get1_session(ssl));
+    else if (strcmp(deed, "getters") == 0)
+        say("%s, %s", SSL_get_version(ssl), SSL_get_cipher_name(ssl));
+}
+
+static void use_context(SSL_CTX *context)
+{
+    SSL_SESSION *session = SSL_SESSION_new();
+
+    if (strcmp(deed, "flush") == 0)
+        SSL_CTX_flush_sessions(context, 0);
+    else if (strcmp(deed, "remove") == 0)
+        SAY_LONG(SSL_CTX_remove_session(context, session));
+    SSL_SESSION_free(session);
+}
+
+static void use_session(SSL_SESSION *session)
+{
+    if (strcmp(deed, "time") == 0)
+        SAY_LONG(SSL_SESSION_set_time(session, 5));
+    else if (strcmp(deed, "copy") == 0)
+        SSL_SESSION_free(SSL_SESSION_dup(session));
+}
+
+static void on_end(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long number,
+                   void *pointer)
+{
+    (void)data, (void)index, (void)pointer;
+    if (value == NULL)
+        return;
+    say("free function %ld, call %d", number, ++ending);
+    if (ending > 3)
+        broken("the object is freed again and again");
+    if (number == CONTEXT)
+        use_context(parent);
+    else if (number == CONNECTION)
+        use_connection(parent);
+    else
+        use_session(parent);
+    ERR_clear_error();
+}
+
+static void ends_of(SSL_CTX *client, SSL_CTX *server, const int of[3])
+{
+    struct ends ends = make_ends(client, server);
+    SSL_SESSION *session = SSL_SESSION_new();
+    unsigned char byte;
+
+    handshake(&ends);
+    SSL_set_ex_data(ends.client, of[CONNECTION], "set");
+    SSL_CTX_set_ex_data(client, of[CONTEXT], "set");
+    SSL_SESSION_set_ex_data(session, of[SESSION], "set");
+    SSL_SESSION_free(session);
+    SSL_free(ends.client);
+    say_result(ends.server, "SSL_read", SSL_read(ends.server, &byte, 1));
+    SSL_free(ends.server);
+}
+
+static void last_calls(void)
+{
+    static const char *const deeds[] = {"shutdown", "write",   "read",  "handshake", "session",
+                                        "getters",  "flush", "remove", "time",      "copy"};
+    const int of[3] = {
+        SSL_CTX_get_ex_new_index(CONTEXT, NULL, NULL, NULL, on_end),
+        SSL_get_ex_new_index(CONNECTION, NULL, NULL, NULL, on_end),
+        SSL_SESSION_get_ex_new_index(SESSION, NULL, NULL, NULL, on_end),
+    };
+
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++)
+        for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
+            if (!begin("%s, %s in a free function", version_name(version), deeds[i]))
+                continue;
+            SSL_CTX *client = client_context(version), *server = server_context(version, "server");
+
+            deed = deeds[i];
+            ending = 0;
+            ends_of(client, server, of);
+            SSL_CTX_free(client);
+            SSL_CTX_free(server);
+        }
+}
+
 int main(int argc, char **argv)
 {
     start(argc, argv);
     bios();
     new_and_free();
     lengths();
+    last_calls();
     return finish();
 }

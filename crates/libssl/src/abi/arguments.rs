@@ -8,6 +8,8 @@
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint};
 use std::sync::Arc;
 
+use crate::abi::owner::{Owned, Owner};
+
 /// A counted object of this library: NULL, or a pointer from [`give`] with a reference left.
 #[repr(transparent)]
 #[derive(Debug)]
@@ -53,12 +55,15 @@ impl<T> Handle<T> {
     }
 
     /// Takes the reference that C gives back.
-    pub(crate) fn take(self) -> Option<Arc<T>> {
+    pub(crate) fn take(self) -> Option<Owner<T>>
+    where
+        T: Owned,
+    {
         if self.0.is_null() {
             return None;
         }
         // SAFETY: as in `hold`; C gives one of its references back and does not use it again.
-        Some(unsafe { Arc::from_raw(self.0) })
+        Some(unsafe { Owner::from_raw(self.0) })
     }
 
     /// The pointer, for keeping outside of Rust.
@@ -77,9 +82,9 @@ impl<T> Handle<T> {
     }
 }
 
-/// Gives C a reference.
-pub(crate) fn give<T>(object: Arc<T>) -> Handle<T> {
-    Handle(Arc::into_raw(object))
+/// Gives C a reference that owns the object.
+pub(crate) fn give<T: Owned>(object: Owner<T>) -> Handle<T> {
+    Handle(object.into_raw())
 }
 
 /// A string of C: NULL, or one that ends with a zero byte.

@@ -13,6 +13,7 @@ use crate::abi::certificate;
 use crate::abi::context::HasSettings;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
+use crate::abi::owner::{Owned, Owner, Owners};
 use crate::abi::{client_ca, groups, signatures};
 use crate::core::conf::{self, Action, Command};
 use crate::sys::error;
@@ -30,7 +31,15 @@ const NO_VALUE: c_int = -3;
 
 /// An `SSL_CONF_CTX`.
 #[derive(Debug, Default)]
-pub(crate) struct Conf(Mutex<ConfState>);
+pub(crate) struct Conf(Mutex<ConfState>, Owners);
+
+impl Owned for Conf {
+    fn owners(&self) -> &Owners {
+        &self.1
+    }
+
+    fn end(_: &Arc<Self>) {}
+}
 
 #[derive(Debug, Default)]
 struct ConfState {
@@ -217,7 +226,7 @@ impl Conf {
 
 exported! {
     fn SSL_CONF_CTX_new() -> Handle<Conf> => Handle::NULL, {
-        crate::abi::arguments::give(Arc::new(Conf::default()))
+        crate::abi::arguments::give(Owner::new(Arc::new(Conf::default())))
     }
 
     fn SSL_CONF_CTX_free(conf: Handle<Conf>) -> () => (), {

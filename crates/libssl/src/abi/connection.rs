@@ -9,6 +9,7 @@ use crate::abi::certificate::Holder;
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl};
+use crate::abi::owner::Owner;
 use crate::abi::{handshake_state, session_use};
 use crate::core::settings::Settings;
 use crate::sys::bio::Bio;
@@ -200,7 +201,7 @@ exported! {
     /// them, are the new context's from here on; what was set on the connection itself stays.
     fn SSL_set_SSL_CTX(ssl: Handle<Ssl>, ctx: Handle<Ctx>) -> Handle<Ctx> => Handle::NULL, {
         let Some(ssl) = ssl.get() else { return Handle::NULL };
-        let Some(new) = ctx.hold().or_else(|| Some(ssl.lock().session_ctx.clone())) else {
+        let Some(new) = ctx.hold().or_else(|| Some(Arc::clone(&ssl.lock().session_ctx))) else {
             return Handle::NULL;
         };
         let (certificates, callbacks, settings) = {
@@ -215,7 +216,7 @@ exported! {
             state.callbacks.security = callbacks.security;
             state.callbacks.security_data = callbacks.security_data;
             Settings::change(&mut state.settings, |own| own.take_beside_certificates(&settings));
-            std::mem::replace(&mut state.ctx, new.clone())
+            std::mem::replace(&mut state.ctx, Owner::new(new.clone()))
         };
         drop(old);
         Handle::borrowed(&new)

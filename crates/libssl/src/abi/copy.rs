@@ -7,6 +7,7 @@ use crate::abi::certificate::Holder;
 use crate::abi::connection::set_side;
 use crate::abi::guard::exported;
 use crate::abi::objects::Ssl;
+use crate::abi::owner::Owner;
 use crate::core::settings::Settings;
 use crate::sys::libcrypto as ffi;
 
@@ -40,7 +41,7 @@ exported! {
     fn SSL_dup(ssl: Handle<Ssl>) -> Handle<Ssl> => Handle::NULL, {
         let Some(ssl) = ssl.hold() else { return Handle::NULL };
         if ssl.lock().connection.is_started() {
-            return give(ssl);
+            return give(Owner::new(ssl));
         }
         let ctx = Arc::clone(&ssl.lock().ctx);
         let Some(new) = Ssl::make(&ctx) else { return Handle::NULL };

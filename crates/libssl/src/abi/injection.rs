@@ -18,6 +18,8 @@ use crate::sys::error;
 thread_local! {
     static FUNCTION: Cell<Option<&'static CStr>> = const { Cell::new(None) };
     static LOCKED: Cell<bool> = const { Cell::new(false) };
+    /// Strikes at the lock of this number from now; 0 for none.
+    static LATER: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Panics when `function` is the one that the test has chosen, once. The hook of panics, which would
@@ -31,7 +33,9 @@ pub(super) fn strike_in(function: &CStr) {
 
 /// Panics when the test has chosen it, once. Called with an object locked.
 pub(super) fn strike_while_locked() {
-    if LOCKED.take() {
+    let later = LATER.get();
+    LATER.set(later.saturating_sub(1));
+    if LOCKED.take() || later == 1 {
         resume_unwind(Box::new("injected"));
     }
 }
@@ -144,13 +148,14 @@ struct Objects {
 }
 
 impl Objects {
+    /// They are never freed: a test strikes them, and looks at what is left.
     fn new() -> Self {
         // SAFETY: the method is static, and the context is valid.
         let (ctx, ssl) = unsafe {
             let ctx = SSL_CTX_new(TLS_method());
             (ctx, SSL_new(ctx))
         };
-        Self { ctx: ctx.take().unwrap(), ssl: ssl.take().unwrap() }
+        Self { ctx: ctx.hold().unwrap(), ssl: ssl.hold().unwrap() }
     }
 }
 
@@ -232,5 +237,25 @@ fn an_object_that_was_struck_fails_from_then_on() {
         error::clear();
         assert_eq!((SSL_in_init(other), panicked()), (1, None));
         SSL_free(other);
+    }
+}
+
+/// A panic inside of a handshake unwinds through the guard that ends it, which locks the object again.
+#[test]
+fn a_panic_in_a_handshake_ends_no_process() {
+    use crate::abi::handshake::SSL_do_handshake;
+    // The first locks are before the handshake has begun.
+    for nth in 3..9 {
+        let objects = Objects::new();
+        let ssl = Handle::borrowed(&objects.ssl);
+        // SAFETY: the objects are valid.
+        unsafe {
+            crate::abi::connection::SSL_set_connect_state(ssl);
+            error::clear();
+            LATER.set(nth);
+            assert_eq!((SSL_do_handshake(ssl), panicked()), (-1, Some(c"SSL_do_handshake")));
+            assert_eq!(LATER.take(), 0);
+            SSL_free(ssl);
+        }
     }
 }

@@ -44,6 +44,7 @@ pub(crate) mod method;
 pub(crate) mod not_resumable;
 pub(crate) mod notify;
 pub(crate) mod objects;
+pub(crate) mod owner;
 pub(crate) mod preferences;
 pub(crate) mod refused;
 pub(crate) mod renegotiation;

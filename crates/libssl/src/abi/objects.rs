@@ -6,7 +6,7 @@
 
 use std::ffi::{CString, c_int, c_long, c_void};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::abi::arguments::{Handle, Text, give, int};
 use crate::abi::callbacks::Callbacks;
@@ -14,8 +14,9 @@ use crate::abi::certificate::Certificates;
 use crate::abi::cipher_list::Shown;
 use crate::abi::client_ca::CaNames;
 use crate::abi::guard::exported;
-use crate::abi::handshake_state::{HandshakeState, VersionMethod};
+use crate::abi::handshake_state::{self, HandshakeState, VersionMethod};
 use crate::abi::method::{Method, Side};
+use crate::abi::owner::{Owned, Owner, Owners};
 use crate::abi::seen::Seen;
 use crate::abi::session_cache::{self, SessionCache};
 use crate::abi::session_use::{self, ConnectionSessions};
@@ -32,6 +33,7 @@ use crate::sys::x509::{Store, VerifyParam};
 
 /// An `SSL_CTX`.
 pub(crate) struct Ctx {
+    owners: Owners,
     pub(crate) ex_data: ExData,
     /// What the peers of its connections have shown.
     pub(crate) seen: Seen,
@@ -58,6 +60,7 @@ pub(crate) struct CtxState {
 
 /// An `SSL`.
 pub(crate) struct Ssl {
+    owners: Owners,
     pub(crate) ex_data: ExData,
     /// Whether someone watches what passes, to be known without the lock.
     pub(crate) watched: AtomicBool,
@@ -71,9 +74,9 @@ pub(crate) struct SslState {
     /// The names of CAs to send.
     pub(crate) ca_names: CaNames,
     /// The context that is current: a server name callback may change it.
-    pub(crate) ctx: Arc<Ctx>,
+    pub(crate) ctx: Owner<Ctx>,
     /// The context that the connection was made from; its sessions and tickets are used.
-    pub(crate) session_ctx: Arc<Ctx>,
+    pub(crate) session_ctx: Owner<Ctx>,
     pub(crate) method: &'static Method,
     /// The side, once it is chosen.
     pub(crate) side: Option<Side>,
@@ -110,12 +113,22 @@ impl Ctx {
     pub(crate) fn lock(&self) -> Locked<'_, CtxState> {
         lock(&self.state)
     }
+
+    /// As [`Self::lock`], for the end of the object: after a panic its parts are released too.
+    fn last_state(&self) -> Locked<'_, CtxState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Ssl {
     /// Locks the state, for a moment in which no code of the program runs.
     pub(crate) fn lock(&self) -> Locked<'_, SslState> {
         lock(&self.state)
+    }
+
+    /// As [`Self::lock`], for the end of the object: after a panic its parts are released too.
+    fn last_state(&self) -> Locked<'_, SslState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As [`Self::lock`], for a `Drop`, which must not panic. None for a poisoned object.
@@ -142,7 +155,7 @@ fn lock<T>(state: &Mutex<T>) -> Locked<'_, T> {
 }
 
 impl Ctx {
-    fn make(method: &'static Method) -> Option<Arc<Self>> {
+    fn make(method: &'static Method) -> Option<Owner<Self>> {
         let mut settings = Settings::default();
         settings.fixed_version = method.version;
         let state = CtxState {
@@ -158,35 +171,43 @@ impl Ctx {
             ciphers: Shown::default(),
             sessions: SessionCache::default(),
         };
-        Some(Arc::new(Self {
+        Some(Owner::new(Arc::new(Self {
+            owners: Owners::default(),
             ex_data: ExData::new(Class::Ctx),
             seen: Seen::default(),
             state: Mutex::new(state),
-        }))
+        })))
     }
 }
 
-impl Drop for Ctx {
-    fn drop(&mut self) {
-        let sessions =
-            self.state.get_mut().map(|state| (state.sessions.take_all(), state.sessions.remove));
-        if let Ok((sessions, remove)) = sessions {
-            session_cache::tell_removed(self, remove, sessions);
-        }
-        self.ex_data.free(std::ptr::from_ref(self).cast_mut().cast());
+impl Owned for Ctx {
+    fn owners(&self) -> &Owners {
+        &self.owners
+    }
+
+    fn end(this: &Arc<Self>) {
+        let (sessions, remove) = {
+            let mut state = this.last_state();
+            (state.sessions.take_all(), state.sessions.remove)
+        };
+        session_cache::tell_removed(this, remove, sessions);
+        this.ex_data.free(Arc::as_ptr(this).cast_mut().cast());
+        // A free function may have put one in again.
+        let sessions = this.last_state().sessions.take_all();
+        drop(sessions);
     }
 }
 
 impl Ssl {
-    pub(crate) fn make(ctx: &Arc<Ctx>) -> Option<Arc<Self>> {
+    pub(crate) fn make(ctx: &Arc<Ctx>) -> Option<Owner<Self>> {
         let param = VerifyParam::new()?;
         let shared = ctx.lock();
         // SAFETY: both parameters are valid and owned by objects that are held here.
         unsafe { ffi::X509_VERIFY_PARAM_inherit(param.as_ptr(), shared.param.as_ptr()) };
         let state = SslState {
             ca_names: CaNames::default(),
-            ctx: Arc::clone(ctx),
-            session_ctx: Arc::clone(ctx),
+            ctx: Owner::new(Arc::clone(ctx)),
+            session_ctx: Owner::new(Arc::clone(ctx)),
             method: shared.method,
             side: None,
             supposed_side: shared.method.side.unwrap_or(Side::Server),
@@ -209,26 +230,33 @@ impl Ssl {
             sessions: ConnectionSessions::default(),
             ciphers: Shown::default(),
         };
-        Some(Arc::new(Self {
+        Some(Owner::new(Arc::new(Self {
+            owners: Owners::default(),
             ex_data: ExData::new(Class::Ssl),
             watched: AtomicBool::new(false),
             telling: AtomicBool::new(false),
             state: Mutex::new(state),
-        }))
+        })))
     }
 }
 
-impl Drop for Ssl {
-    fn drop(&mut self) {
-        if let Ok(state) = self.state.get_mut() {
-            session_use::discard(session_use::take_bad(state));
-        }
-        self.ex_data.free(std::ptr::from_ref(self).cast_mut().cast());
+impl Owned for Ssl {
+    fn owners(&self) -> &Owners {
+        &self.owners
+    }
+
+    fn end(this: &Arc<Self>) {
+        let bad = session_use::take_bad(&mut this.last_state());
+        session_use::discard(bad);
+        this.ex_data.free(Arc::as_ptr(this).cast_mut().cast());
         // Freeing a BIO may run code of the program; the order is OpenSSL's.
-        if let Ok(state) = self.state.get_mut() {
-            drop(state.wbio.take());
-            drop(state.rbio.take());
-        }
+        let wbio = this.last_state().wbio.take();
+        drop(wbio);
+        let rbio = this.last_state().rbio.take();
+        drop(rbio);
+        // Freeing certificates may run code of the program as well.
+        let replaced = handshake_state::replace(&mut this.last_state());
+        drop(replaced);
     }
 }
 
@@ -269,7 +297,7 @@ exported! {
 
     fn SSL_CTX_up_ref(ctx: Handle<Ctx>) -> c_int => 0, {
         match ctx.hold() {
-            Some(ctx) => { give(ctx); 1 }
+            Some(ctx) => { give(Owner::new(ctx)); 1 }
             None => 0,
         }
     }
@@ -300,7 +328,7 @@ exported! {
 
     fn SSL_up_ref(ssl: Handle<Ssl>) -> c_int => 0, {
         match ssl.hold() {
-            Some(ssl) => { give(ssl); 1 }
+            Some(ssl) => { give(Owner::new(ssl)); 1 }
             None => 0,
         }
     }

@@ -11,6 +11,7 @@ use crate::abi::arguments::{Bytes, Handle, Out, Room, Text, give, int, uint};
 use crate::abi::cipher::CipherRef;
 use crate::abi::guard::exported;
 use crate::abi::objects::Ctx;
+use crate::abi::owner::{Owned, Owner, Owners};
 use crate::abi::session_cache;
 use crate::core::ciphers;
 use crate::core::session::Session;
@@ -27,6 +28,7 @@ const LONGEST_ID: usize = 32;
 
 /// An `SSL_SESSION`.
 pub(crate) struct SslSession {
+    owners: Owners,
     pub(crate) ex_data: ExData,
     state: Mutex<SessionState>,
 }
@@ -71,14 +73,18 @@ impl SslSession {
     /// A new session. Called with no lock held: callbacks of ex_data may run.
     ///
     /// The peer's own certificate is parsed from the fields when `peer` is not given.
-    pub(crate) fn make(fields: Session, slot: Option<Arc<Slot>>, peer: Option<Peer>) -> Arc<Self> {
+    pub(crate) fn make(
+        fields: Session,
+        slot: Option<Arc<Slot>>,
+        peer: Option<Peer>,
+    ) -> Owner<Self> {
         let peer = peer.or_else(|| Peer::parse(fields.chain.first()?));
         Self::with(SessionState { fields, slot, peer, ..SessionState::default() })
     }
 
     /// A session that goes on from this one: with its own fields, and a copy of the program's data.
     /// Called with no lock held: callbacks of ex_data run.
-    pub(crate) fn succeed(&self, fields: Session, peer: Option<Peer>) -> Arc<Self> {
+    pub(crate) fn succeed(&self, fields: Session, peer: Option<Peer>) -> Owner<Self> {
         let session = Self::make(fields, None, peer);
         session.ex_data.copy_from(&self.ex_data);
         session
@@ -93,9 +99,12 @@ impl SslSession {
         Some(Peer { certificate: peer.certificate.clone(), chain: whole.cloned() })
     }
 
-    fn with(state: SessionState) -> Arc<Self> {
-        let session =
-            Arc::new(Self { ex_data: ExData::new(Class::Session), state: Mutex::new(state) });
+    fn with(state: SessionState) -> Owner<Self> {
+        let session = Owner::new(Arc::new(Self {
+            owners: Owners::default(),
+            ex_data: ExData::new(Class::Session),
+            state: Mutex::new(state),
+        }));
         session.ex_data.initialize(Arc::as_ptr(&session).cast_mut().cast());
         session
     }
@@ -112,9 +121,13 @@ impl SslSession {
     }
 }
 
-impl Drop for SslSession {
-    fn drop(&mut self) {
-        self.ex_data.free(std::ptr::from_ref(self).cast_mut().cast());
+impl Owned for SslSession {
+    fn owners(&self) -> &Owners {
+        &self.owners
+    }
+
+    fn end(this: &Arc<Self>) {
+        this.ex_data.free(Arc::as_ptr(this).cast_mut().cast());
     }
 }
 
@@ -171,7 +184,7 @@ exported! {
 
     fn SSL_SESSION_up_ref(session: Handle<SslSession>) -> c_int => 0, {
         match session.hold() {
-            Some(session) => { give(session); 1 }
+            Some(session) => { give(Owner::new(session)); 1 }
             None => 0,
         }
     }

@@ -9,6 +9,7 @@ use crate::abi::arguments::{Bytes, Handle, Room, int};
 use crate::abi::context::HasSettings;
 use crate::abi::guard::exported;
 use crate::abi::objects::{Ctx, Ssl};
+use crate::abi::owner::Owner;
 use crate::abi::session::SslSession;
 use crate::abi::ticket_keys::TicketKey;
 use crate::core::session::now;
@@ -33,7 +34,7 @@ const CACHE_UPDATE_TIME: c_int = 0x400;
 
 /// The sessions of a context, and what belongs to them.
 pub(crate) struct SessionCache {
-    cache: Cache<Arc<SslSession>>,
+    cache: Cache<Owner<SslSession>>,
     pub(crate) counters: Counters,
     pub(crate) new: Option<NewSessionCb>,
     pub(crate) get: Option<GetSessionCb>,
@@ -74,12 +75,12 @@ impl Default for SessionCache {
 
 impl SessionCache {
     /// The session of that version with that id.
-    pub(crate) fn find(&self, version: c_int, id: &[u8]) -> Option<Arc<SslSession>> {
+    pub(crate) fn find(&self, version: c_int, id: &[u8]) -> Option<Owner<SslSession>> {
         self.cache.get(&Key::new(version, id)?).cloned()
     }
 
     /// Takes all sessions; the context is on its way out.
-    pub(crate) fn take_all(&mut self) -> Vec<Arc<SslSession>> {
+    pub(crate) fn take_all(&mut self) -> Vec<Owner<SslSession>> {
         self.cache.take_all()
     }
 }
@@ -99,7 +100,8 @@ pub(crate) fn add(ctx: &Arc<Ctx>, session: &Arc<SslSession>) -> bool {
     let Some((key, last)) = place(session) else { return false };
     let (inserted, remove) = {
         let mut state = ctx.lock();
-        let inserted = state.sessions.cache.insert(key, Arc::clone(session), last);
+        let owned = Owner::new(Arc::clone(session));
+        let inserted = state.sessions.cache.insert(key, owned, last);
         state.sessions.counters.full += inserted.evicted.len() as c_long;
         (inserted, state.sessions.remove)
     };
@@ -118,7 +120,7 @@ pub(crate) fn remove(ctx: &Ctx, session: &Arc<SslSession>) -> bool {
         let mut state = ctx.lock();
         (state.sessions.cache.remove(&key), state.sessions.remove)
     };
-    tell_removed(ctx, remove, vec![Arc::clone(session)]);
+    tell_removed(ctx, remove, vec![Owner::new(Arc::clone(session))]);
     taken.is_some()
 }
 
@@ -154,7 +156,7 @@ pub(crate) fn clear_at_times(ctx: &Ctx, side: c_int, completed: c_long) {
 pub(crate) fn tell_removed(
     ctx: &Ctx,
     callback: Option<RemoveSessionCb>,
-    sessions: Vec<Arc<SslSession>>,
+    sessions: Vec<Owner<SslSession>>,
 ) {
     for session in sessions {
         session.lock().not_resumable = true;

@@ -4,10 +4,10 @@
 //! process; others, as any session that does not fit, are read and do not resume.
 
 use std::ffi::{c_char, c_int, c_long, c_uchar, c_void};
-use std::sync::Arc;
 
 use crate::abi::arguments::{Handle, give};
 use crate::abi::guard::exported;
+use crate::abi::owner::Owner;
 use crate::abi::session::SslSession;
 use crate::core::secret::Secret;
 use crate::core::session::der;
@@ -31,7 +31,7 @@ fn write(session: &SslSession) -> Option<Secret> {
     Some(der)
 }
 
-fn read(der: &[u8]) -> Option<(Arc<SslSession>, usize)> {
+fn read(der: &[u8]) -> Option<(Owner<SslSession>, usize)> {
     let (fields, length) = der::decode(der)?;
     let slot = match fields.version {
         TLS1_3 => sessions::remembered(&fields.id),

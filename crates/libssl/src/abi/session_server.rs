@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::abi::arguments::Handle;
 use crate::abi::context::HasSettings;
 use crate::abi::objects::{Ctx, Ssl, SslState};
+use crate::abi::owner::Owner;
 use crate::abi::session::SslSession;
 use crate::abi::session_use::{CACHE_SERVER, count, facts, peer_of, publish, set_current, timeout};
 use crate::abi::ticket_keys::Opened;
@@ -36,7 +37,7 @@ pub(crate) struct ServerHandshake {
     /// The settings when the ClientHello came, before a name callback could change them.
     at_hello: Option<Arc<Settings>>,
     /// The session of a cache that the engine may resume.
-    cached: Option<Arc<SslSession>>,
+    cached: Option<Owner<SslSession>>,
     store: Option<Arc<ServerSessions>>,
     /// Whether the session that is resumed has become the connection's.
     adopted: bool,
@@ -50,7 +51,7 @@ pub(crate) fn note_hello(state: &mut SslState) {
 /// A session that was found.
 struct Found {
     offered: Offered,
-    cached: Option<Arc<SslSession>>,
+    cached: Option<Owner<SslSession>>,
 }
 
 /// The parts of a handshake that a session is looked for with.
@@ -157,14 +158,14 @@ impl Search<'_> {
     }
 
     /// Asks the program's cache.
-    fn ask_outside(&self, id: &[u8]) -> Option<Arc<SslSession>> {
+    fn ask_outside(&self, id: &[u8]) -> Option<Owner<SslSession>> {
         let callback = self.ctx.lock().sessions.get?;
         let length = c_int::try_from(id.len()).ok()?;
         let (ssl, mut copy) = (Handle::borrowed(self.ssl), 1);
         // SAFETY: the program has set this function for this purpose; the id lives for the call.
         let session = unsafe { callback(ssl, id.as_ptr(), length, &mut copy) };
         // With `copy` the program keeps its reference, otherwise it gives it away.
-        let session = if copy != 0 { session.hold()? } else { session.take()? };
+        let session = if copy != 0 { Owner::new(session.hold()?) } else { session.take()? };
         // A session that has left a cache, or is not to be resumed, counts as none.
         if session.lock().not_resumable {
             return None;
@@ -319,7 +320,7 @@ pub(crate) fn finished(ssl: &Arc<Ssl>, resumed: bool, tls13: bool) {
             None => SslSession::make(session, None, peer),
         };
         session.lock().not_resumable = not_resumable;
-        set_current(ssl, Arc::clone(&session));
+        set_current(ssl, session.clone());
         // A client of TLS 1.2 has it in a ticket: it has no id, and belongs in no cache.
         if tls13 || !sealed {
             publish(ssl, &session, CACHE_SERVER);

@@ -13,6 +13,7 @@ use crate::abi::context::HasSettings;
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl, SslState};
+use crate::abi::owner::Owner;
 use crate::abi::session::{Peer, SslSession};
 use crate::abi::session_cache::{self, Counters};
 use crate::abi::session_server::{self, ServerHandshake};
@@ -34,7 +35,7 @@ const DEFAULT_TIMEOUT: i64 = 7200;
 #[derive(Default)]
 pub(crate) struct ConnectionSessions {
     /// What `SSL_get_session` gives.
-    pub(crate) current: Option<Arc<SslSession>>,
+    pub(crate) current: Option<Owner<SslSession>>,
     /// Whether a server's program does not want the session to be resumed.
     pub(crate) not_resumable: bool,
     /// Whether a client has offered a session.
@@ -177,7 +178,7 @@ fn take(ssl: &Arc<Ssl>, received: Vec<ClientSession>, resumed: bool) {
         let Some(mut fields) = fields else { continue };
         let peer = complete(&mut fields, &ssl.lock());
         let session = SslSession::make(fields, slot, peer);
-        set_current(ssl, Arc::clone(&session));
+        set_current(ssl, session.clone());
         if !resumed {
             publish(ssl, &session, CACHE_CLIENT);
         }
@@ -236,19 +237,19 @@ pub(crate) fn timeout(settings: &Settings) -> i64 {
     }
 }
 
-fn made(ssl: &Ssl, mut session: Session) -> Arc<SslSession> {
+fn made(ssl: &Ssl, mut session: Session) -> Owner<SslSession> {
     let peer = complete(&mut session, &ssl.lock());
     SslSession::make(session, None, peer)
 }
 
 /// The session before is dropped without a lock.
-pub(crate) fn set_current(ssl: &Ssl, session: Arc<SslSession>) {
+pub(crate) fn set_current(ssl: &Ssl, session: Owner<SslSession>) {
     let old = ssl.lock().sessions.current.replace(session);
     drop(old);
 }
 
 /// Puts a new session into the caches, inside and outside.
-pub(crate) fn publish(ssl: &Arc<Ssl>, session: &Arc<SslSession>, side: c_int) {
+pub(crate) fn publish(ssl: &Arc<Ssl>, session: &Owner<SslSession>, side: c_int) {
     let (settings, ctx) = {
         let state = ssl.lock();
         (Arc::clone(&state.settings), Arc::clone(&state.session_ctx))
@@ -273,7 +274,7 @@ pub(crate) fn publish(ssl: &Arc<Ssl>, session: &Arc<SslSession>, side: c_int) {
         session_cache::add(&ctx, session);
     }
     let Some(callback) = new else { return };
-    let given = give(Arc::clone(session));
+    let given = give(Owner::clone(session));
     // SAFETY: the program has set this function for this purpose; the session comes with a
     // reference, which it keeps when it returns something else than 0.
     if unsafe { callback(Handle::borrowed(ssl), given) } == 0 {
@@ -283,13 +284,13 @@ pub(crate) fn publish(ssl: &Arc<Ssl>, session: &Arc<SslSession>, side: c_int) {
 
 /// Takes the session of a connection that ends without a close_notify: it is not to be resumed
 /// (RFC 5246, 7.2.1). [`discard`] removes it from the cache.
-pub(crate) fn take_bad(state: &mut SslState) -> Option<(Arc<Ctx>, Arc<SslSession>)> {
+pub(crate) fn take_bad(state: &mut SslState) -> Option<(Owner<Ctx>, Owner<SslSession>)> {
     bad_session(state)?;
-    Some((Arc::clone(&state.session_ctx), state.sessions.current.take()?))
+    Some((state.session_ctx.clone(), state.sessions.current.take()?))
 }
 
 /// Removes a session that [`take_bad`] returned. Called with no lock held: callbacks run.
-pub(crate) fn discard(bad: Option<(Arc<Ctx>, Arc<SslSession>)>) {
+pub(crate) fn discard(bad: Option<(Owner<Ctx>, Owner<SslSession>)>) {
     if let Some((ctx, session)) = bad {
         session_cache::remove(&ctx, &session);
     }
@@ -327,7 +328,7 @@ pub(crate) fn not_resumed(ssl: &Ssl) {
 }
 
 /// The session that leaves the cache when this connection ends now.
-fn bad_session(state: &SslState) -> Option<Arc<SslSession>> {
+fn bad_session(state: &SslState) -> Option<Owner<SslSession>> {
     let bad = state.handshake.finished && state.shutdown == 0 && state.connection.is_complete();
     state.sessions.current.clone().filter(|_| bad)
 }
@@ -335,7 +336,7 @@ fn bad_session(state: &SslState) -> Option<Arc<SslSession>> {
 exported! {
     fn SSL_get_session(ssl: Handle<Ssl>) -> Handle<SslSession> => Handle::NULL, {
         let Some(ssl) = ssl.get() else { return Handle::NULL };
-        ssl.lock().sessions.current.as_ref().map_or(Handle::NULL, Handle::borrowed)
+        ssl.lock().sessions.current.as_ref().map_or(Handle::NULL, |own| Handle::borrowed(own))
     }
 
     fn SSL_get1_session(ssl: Handle<Ssl>) -> Handle<SslSession> => Handle::NULL, {
@@ -346,7 +347,7 @@ exported! {
 
     fn SSL_set_session(ssl: Handle<Ssl>, session: Handle<SslSession>) -> c_int => 0, {
         let Some(ssl) = ssl.get() else { return 0 };
-        let session = session.hold();
+        let session = session.hold().map(Owner::new);
         let (bad, ctx) = {
             let state = ssl.lock();
             (bad_session(&state), Arc::clone(&state.session_ctx))

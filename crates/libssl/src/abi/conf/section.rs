@@ -10,6 +10,7 @@ use crate::abi::arguments::{Handle, Text, int};
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl};
+use crate::abi::owner::Owners;
 use crate::core::conf;
 use crate::sys::error;
 use crate::sys::libcrypto as ffi;
@@ -65,7 +66,8 @@ fn configure(
 ) -> bool {
     let is_system = name.is_none();
     let flags = flags_of(side, is_system);
-    let conf = Conf(Mutex::new(ConfState { flags, target, ..ConfState::default() }));
+    let state = ConfState { flags, target, ..ConfState::default() };
+    let conf = Conf(Mutex::new(state), Owners::default());
     apply_section(function, &conf, name.unwrap_or(c"system_default"), is_system)
 }
 
