@@ -276,7 +276,7 @@ static void combine(SSL_CTX *client, SSL_CTX *server, int clears, struct combina
         snprintf(line + strlen(line), sizeof line - strlen(line), " (%ld)",
                  SSL_get_verify_result(ends.server));
     }
-    /* The engine resumes under no other name, as RFC 6066 demands; OpenSSL does. */
+    /* RFC 6066, 3 forbids to resume under another name, which OpenSSL does. */
     if (same_name)
         say("%s", line);
     X509_free(origin.peer);
@@ -329,6 +329,47 @@ static void names(int version, enum carrier carrier)
 
             combine(client, server, 0, how);
         }
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+}
+
+static int on_name(SSL *ssl, int *alert, void *argument)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    (void)alert, (void)argument;
+    if (name != NULL && strcmp(name, "strict.test") == 0)
+        SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, as_it_is);
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* A name demands a certificate. A session that was made under another name, or under none, by a
+ * client without a certificate is offered under it. */
+static void demanding_name(int version, enum carrier carrier, const char *before)
+{
+    SSL_CTX *client, *server;
+    struct ends ends;
+    int done;
+
+    if (!begin("%s, a demanding name after %s, by %s", version_name(version),
+               before != NULL ? before : "none", carriers[carrier]))
+        return;
+    client = client_with(version, NULL);
+    SSL_CTX_set_verify(client, SSL_VERIFY_NONE, NULL);
+    server = server_with(version, carrier);
+    SSL_CTX_set_tlsext_servername_callback(server, on_name);
+    ends = make_ends(client, server);
+    SSL_set_tlsext_host_name(ends.client, before);
+    SAY_LONG(quietly(&ends));
+    renew(&ends, client, server, 0);
+    SSL_set_tlsext_host_name(ends.client, "strict.test");
+    SAY_LONG(SSL_set_session(ends.client, newest));
+    done = quietly(&ends);
+    say("the demand is %s", done ? "passed by" : "met");
+    SSL_SESSION_free(newest);
+    newest = NULL;
+    free_ends(&ends);
+    forget_kept();
     SSL_CTX_free(client);
     SSL_CTX_free(server);
 }
@@ -400,6 +441,8 @@ int main(int argc, char **argv)
             /* What clearing leaves behind shows with a client that is not trusted. */
             servers(versions[at], carrier, "stranger", 1);
             names(versions[at], carrier);
+            demanding_name(versions[at], carrier, NULL);
+            demanding_name(versions[at], carrier, "lax.test");
         }
         for (int clears = 0; clears < 2; clears++)
             for (int as_der = 0; as_der < 2; as_der++)

@@ -89,7 +89,12 @@ pub(crate) fn prepare(ssl: &Arc<Ssl>) -> Result<Arc<ServerSessions>, Failure> {
         offered,
         keys,
         gives_ids: shared.session_cache_mode & CACHE_SERVER != 0 && !takes_ticket,
-        name: hello.server_name().map(<[u8]>::to_vec),
+        // A session without a name is resumed under any, as in OpenSSL, unless that name asks for
+        // certificates: without the name none may have been asked for.
+        name: match settings.verify_mode & VERIFY_PEER {
+            0 => hello.server_name().map(<[u8]>::to_vec),
+            _ => None,
+        },
         origin: Origin {
             id_context: settings.session_id_context.to_vec(),
             timeout: timeout(&shared),

@@ -50,7 +50,7 @@ pub(crate) struct Plan {
     pub(crate) keys: Option<Keys>,
     /// Whether to give sessions of TLS 1.2 an id.
     pub(crate) gives_ids: bool,
-    /// The name that the client asks for.
+    /// The name that the client asks for, under which a session without a name is resumed too.
     pub(crate) name: Option<Vec<u8>>,
     /// The fields of sessions that a full handshake makes.
     pub(crate) origin: Origin,
