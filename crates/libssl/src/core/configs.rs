@@ -126,6 +126,13 @@ mod tests {
     }
 
     #[test]
+    fn names_that_are_no_dns_names_are_accepted() {
+        let settings = Settings::default();
+        let policy = &settings.server_config().unwrap().invalid_sni_policy;
+        assert!(matches!(policy, InvalidSniPolicy::IgnoreAll));
+    }
+
+    #[test]
     fn without_a_connection_nothing_is_shown() {
         assert!(parts().client.is_none() && parts().server.is_none());
     }
