@@ -216,7 +216,9 @@ async fn after_the_end(fault: Fault) {
     tokio::time::sleep(seconds(expires.as_secs() - net.now().as_secs() + 400)).await;
     assert_eq!((handle.current(), handle.state()), (None, StapleState::Missing));
     let end = expires.as_secs() - NOW;
-    let after: Vec<u64> = net.times().into_iter().filter(|at| *at >= end).collect();
+    let mut after: Vec<u64> = net.times().into_iter().filter(|at| *at >= end).collect();
+    // Each question is asked by GET and by POST.
+    after.dedup();
     assert!((3..8).contains(&after.len()), "{after:?} after {end}");
     assert!(handle.snapshot().failures > 20, "all of them are counted");
     net.set_fault(None);
@@ -228,5 +230,5 @@ async fn after_the_end(fault: Fault) {
     tokio::time::sleep(seconds(8 * DAY)).await;
     let before = net.asked();
     tokio::time::sleep(seconds(DAY)).await;
-    assert!(net.asked() - before <= 33, "{} requests in a day", net.asked() - before);
+    assert!(net.asked() - before <= 2 * 33, "{} requests in a day", net.asked() - before);
 }
