@@ -10,7 +10,9 @@ pub(crate) mod keys;
 pub(crate) mod stores;
 
 use std::ffi::{CStr, c_int};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use rustls::crypto::SigningKey;
 
 use crate::abi::arguments::{Bytes, Handle, Text, int};
 use crate::abi::guard::exported;
@@ -48,9 +50,32 @@ pub(crate) struct Slot {
     kind: Kind,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) key: Option<Key>,
+    /// `key` as the engine signs with it. Importing a key takes as long as a handshake, so copies of the
+    /// slot share it.
+    signing_key: SharedSigningKey,
     chain: Option<Vec<Certificate>>,
     /// `chain` as C was shown it, until it changes.
     shown: Option<Arc<Chain>>,
+}
+
+/// A signing key, imported when it is first used; None for a key that cannot be used.
+type SharedSigningKey = Arc<OnceLock<Option<Arc<dyn SigningKey>>>>;
+
+impl Slot {
+    fn new(kind: Kind) -> Self {
+        let signing_key = SharedSigningKey::default();
+        Self { kind, certificate: None, key: None, signing_key, chain: None, shown: None }
+    }
+
+    fn set_key(&mut self, key: Option<Key>) {
+        self.key = key;
+        self.signing_key = SharedSigningKey::default();
+    }
+
+    fn signing_key(&self) -> Option<Arc<dyn SigningKey>> {
+        let key = self.key.as_ref()?;
+        self.signing_key.get_or_init(|| key.signing_key()).clone()
+    }
 }
 
 /// Why a certificate or a key was not taken.
@@ -98,8 +123,7 @@ impl Certificates {
         // In the order of kinds, which a program sees by SSL_CTX_set_current_cert.
         self.current = self.slots.partition_point(|slot| slot.kind < kind);
         if self.slots.get(self.current).is_none_or(|slot| slot.kind != kind) {
-            let slot = Slot { kind, certificate: None, key: None, chain: None, shown: None };
-            self.slots.insert(self.current, slot);
+            self.slots.insert(self.current, Slot::new(kind));
         }
         // The index is that of the slot found, or of the one inserted.
         #[allow(clippy::indexing_slicing)]
@@ -114,7 +138,7 @@ impl Certificates {
             public.ok_or(reasons::X509_LIB)?.kind().ok_or(reasons::UNKNOWN_CERTIFICATE_TYPE)?;
         let slot = self.slot_of(kind);
         if slot.key.as_ref().is_some_and(|key| !fits(&certificate, key)) {
-            slot.key = None;
+            slot.set_key(None);
         }
         slot.certificate = Some(certificate);
         Ok(())
@@ -127,7 +151,7 @@ impl Certificates {
         if slot.certificate.as_ref().is_some_and(|certificate| !compare(certificate, &key)) {
             return Err(Refusal::Queued);
         }
-        slot.key = Some(key);
+        slot.set_key(Some(key));
         Ok(())
     }
 
@@ -153,7 +177,7 @@ impl Certificates {
                 let certificate = slot.certificate.as_ref()?.to_der();
                 let chain = slot.chain.as_ref().unwrap_or(&self.extra_chain);
                 let chain = chain.iter().map(Certificate::to_der).collect();
-                let key = slot.key.as_ref()?.signing_key()?;
+                let key = slot.signing_key()?;
                 Some(Arc::new(Credential::new(certificate, chain, key, index)))
             })
             .collect()
@@ -178,6 +202,8 @@ fn fits(certificate: &Certificate, key: &Key) -> bool {
 
 /// A context or a connection, for functions that exist for both.
 pub(crate) trait Holder: Secured {
+    /// Looks at the certificates, or changes what the engine's credentials do not depend on.
+    fn look<T>(&self, look: impl FnOnce(&mut Certificates) -> T) -> T;
     /// Changes the certificates, and the engine's credentials with them.
     fn change<T>(&self, change: impl FnOnce(&mut Certificates) -> T) -> T;
     /// The callback for passwords of key files, and its argument.
@@ -187,6 +213,10 @@ pub(crate) trait Holder: Secured {
 macro_rules! holder {
     ($object:ty) => {
         impl Holder for $object {
+            fn look<T>(&self, look: impl FnOnce(&mut Certificates) -> T) -> T {
+                look(&mut self.lock().certificates)
+            }
+
             fn change<T>(&self, change: impl FnOnce(&mut Certificates) -> T) -> T {
                 let mut state = self.lock();
                 let value = change(&mut state.certificates);
@@ -301,7 +331,7 @@ fn use_cert_and_key(
             return Err(reasons::NOT_REPLACING_CERTIFICATE.into());
         }
         slot.certificate = Some(certificate);
-        slot.key = Some(key);
+        slot.set_key(Some(key));
         slot.chain = Some(chain);
         Ok(())
     });

@@ -5,7 +5,6 @@ use std::ffi::c_int;
 use std::sync::Arc;
 
 use crate::abi::arguments::{Handle, int};
-use crate::abi::certificate::Holder;
 use crate::abi::guard::exported;
 use crate::abi::method::Side;
 use crate::abi::objects::{Ctx, Ssl};
@@ -204,19 +203,28 @@ exported! {
         let Some(new) = ctx.hold().or_else(|| Some(Arc::clone(&ssl.lock().session_ctx))) else {
             return Handle::NULL;
         };
+        let before: Arc<Ctx> = Arc::clone(&ssl.lock().ctx);
+        if Arc::ptr_eq(&before, &new) {
+            return Handle::borrowed(&new);
+        }
+        let from = Arc::clone(&before.lock().settings);
+        let own = Arc::clone(&ssl.lock().settings);
         let (certificates, callbacks, settings) = {
-            let state = new.lock();
-            (state.certificates.clone(), state.callbacks, Arc::clone(&state.settings))
+            let mut state = new.lock();
+            let to = Arc::clone(&state.settings);
+            let settings = Settings::switched(&own, &from, &to, &mut state.switched);
+            (state.certificates.clone(), state.callbacks, settings)
         };
-        ssl.change(|own| *own = certificates);
         let old = {
             let mut state = ssl.lock();
+            let certificates = std::mem::replace(&mut state.certificates, certificates);
             state.callbacks.cert = callbacks.cert;
             state.callbacks.cert_arg = callbacks.cert_arg;
             state.callbacks.security = callbacks.security;
             state.callbacks.security_data = callbacks.security_data;
-            Settings::change(&mut state.settings, |own| own.take_beside_certificates(&settings));
-            std::mem::replace(&mut state.ctx, Owner::new(new.clone()))
+            let settings = std::mem::replace(&mut state.settings, settings);
+            let before = std::mem::replace(&mut state.ctx, Owner::new(new.clone()));
+            (certificates, settings, before)
         };
         drop(old);
         Handle::borrowed(&new)

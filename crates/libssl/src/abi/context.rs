@@ -110,18 +110,21 @@ pub(crate) fn session_cache_mode(ctx: &Ctx, _: c_long, _: *mut c_void) -> c_long
     c_long::from(ctx.settings().session_cache_mode)
 }
 
+/// Sets the options. Servers set the same ones in each name callback: the settings, and what was made
+/// for them, then stay shared.
+fn replace_options(object: &impl HasSettings, options: u64) -> u64 {
+    if object.settings().options != options {
+        object.change(|settings| settings.options = options);
+    }
+    options
+}
+
 fn set_options(object: Option<&impl HasSettings>, options: u64) -> u64 {
-    object.map_or(0, |object| {
-        object.change(|settings| settings.options |= options);
-        object.settings().options
-    })
+    object.map_or(0, |object| replace_options(object, object.settings().options | options))
 }
 
 fn clear_options(object: Option<&impl HasSettings>, options: u64) -> u64 {
-    object.map_or(0, |object| {
-        object.change(|settings| settings.options &= !options);
-        object.settings().options
-    })
+    object.map_or(0, |object| replace_options(object, object.settings().options & !options))
 }
 
 /// Returns 0 for success, unlike others.

@@ -25,7 +25,7 @@ use crate::abi::{
 };
 use crate::core::client::chain_of;
 use crate::core::connection::{Presented, Request, Step};
-use crate::core::failure::Failure;
+use crate::core::failure::{Failure, alert};
 use crate::core::key_log::CollectedKeys;
 use crate::core::settings::{TLS1_3, VERIFY_PEER};
 use crate::sys::error;
@@ -299,7 +299,9 @@ fn answer(ssl: &Arc<Ssl>, request: Request) -> Answered {
                 if tls13 && ssl.lock().side == Some(Side::Client) {
                     status::note_staple(ssl, presented.staple.as_deref());
                 }
-                outcome = match verify::verify_peer(ssl, &presented.chain) {
+                let verified = fits_cert_list(ssl, &presented)
+                    .and_then(|()| verify::verify_peer(ssl, &presented.chain));
+                outcome = match verified {
                     Ok(Verified::Accepted) => Ok(()),
                     Ok(Verified::Retry) => {
                         ssl.lock().handshake.want = Want::RetryVerify;
@@ -321,6 +323,19 @@ fn answer(ssl: &Arc<Ssl>, request: Request) -> Answered {
         Request::Hello => server::hello(ssl),
         Request::Credentials => server::authenticate(ssl),
     }
+}
+
+/// Refuses certificates that take more than `SSL_CTX_set_max_cert_list(3)` allows.
+fn fits_cert_list(ssl: &Ssl, presented: &Presented) -> Result<(), Failure> {
+    let (limit, tls13) = {
+        let state = ssl.lock();
+        (state.settings.preferences.max_cert_list, state.connection.version() == Some(TLS1_3))
+    };
+    let length = presented.message_length(tls13);
+    if c_long::try_from(length).is_ok_and(|length| length <= limit) {
+        return Ok(());
+    }
+    Err(Failure::new(alert::ILLEGAL_PARAMETER, reasons::EXCESSIVE_MESSAGE_SIZE, String::new()))
 }
 
 /// Goes on with a server's certificates that were verified: what to show to it when it asks, and

@@ -23,7 +23,7 @@ use crate::abi::session_use::{self, ConnectionSessions};
 use crate::abi::status::Status;
 use crate::core::connection::Connection;
 use crate::core::properties;
-use crate::core::settings::Settings;
+use crate::core::settings::{Settings, Switched};
 use crate::sys::bio::Bio;
 use crate::sys::error;
 use crate::sys::ex_data::{Class, ExData};
@@ -56,6 +56,8 @@ pub(crate) struct CtxState {
     pub(crate) ca_names: CaNames,
     /// Sessions by id, and the keys of tickets.
     pub(crate) sessions: SessionCache,
+    /// What the last connection that switched to this context has got by that.
+    pub(crate) switched: Option<Switched>,
 }
 
 /// An `SSL`.
@@ -170,6 +172,7 @@ impl Ctx {
             read_ahead: 0,
             ciphers: Shown::default(),
             sessions: SessionCache::default(),
+            switched: None,
         };
         Some(Owner::new(Arc::new(Self {
             owners: Owners::default(),

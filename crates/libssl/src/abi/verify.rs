@@ -193,7 +193,10 @@ exported! {
     fn SSL_set_verify(ssl: Handle<Ssl>, mode: c_int, callback: VerifyCb) -> () => (), {
         let Some(ssl) = ssl.get() else { return };
         let mut state = ssl.lock();
-        Settings::change(&mut state.settings, |settings| settings.verify_mode = mode);
+        // Servers set the same mode in each name callback: the settings then stay shared.
+        if state.settings.verify_mode != mode {
+            Settings::change(&mut state.settings, |settings| settings.verify_mode = mode);
+        }
         if callback.is_some() {
             state.callbacks.verify = callback;
         }

@@ -50,19 +50,8 @@ impl ClientHello {
         Self::parse(&first_message(records).ok()??)
     }
 
-    /// Takes the second hello out of what a client has sent after a HelloRetryRequest, which may
-    /// begin with a change_cipher_spec for middleboxes (RFC 8446, D.4). None when it is not whole.
-    pub(crate) fn retried(records: &[u8]) -> Result<Option<Self>, Malformed> {
-        const CHANGE_CIPHER_SPEC: [u8; 6] = [20, 3, 3, 0, 1, 1];
-        let records = records.strip_prefix(&CHANGE_CIPHER_SPEC).unwrap_or(records);
-        if CHANGE_CIPHER_SPEC.starts_with(records) {
-            return Ok(None);
-        }
-        let body = first_message(records)?;
-        body.map(|body| Self::parse(&body).ok_or(Malformed)).transpose()
-    }
-
-    fn parse(body: &[u8]) -> Option<Self> {
+    /// Takes the body of a ClientHello apart. None when it is malformed.
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         let mut reader = Reader(body);
         let legacy_version = reader.u16()?;
         let random = reader.take(32)?.to_vec();

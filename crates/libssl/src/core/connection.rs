@@ -38,6 +38,22 @@ pub(crate) struct Presented {
 }
 
 impl Presented {
+    /// The length of the Certificate message that the certificates came in, without its header (RFC
+    /// 8446, 4.4.2; RFC 5246, 7.4.2), in bytes.
+    pub(crate) fn message_length(&self, tls13: bool) -> usize {
+        /// Lengths of the list, and of each certificate.
+        const LENGTH: usize = 3;
+        /// In TLS 1.3, the length of the context.
+        const CONTEXT: usize = 1;
+        /// In TLS 1.3, the length of the extensions of each certificate. A staple is not counted.
+        const EXTENSIONS: usize = 2;
+        let certificates: usize = self.chain.iter().map(|der| LENGTH + der.len()).sum();
+        match tls13 {
+            true => CONTEXT + LENGTH + certificates + EXTENSIONS * self.chain.len(),
+            false => LENGTH + certificates,
+        }
+    }
+
     /// Whether both are the same certificates and the same staple.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.chain == other.chain && self.staple == other.staple

@@ -41,6 +41,7 @@ pub(crate) mod alert {
     pub(crate) const UNEXPECTED_MESSAGE: u8 = 10;
     pub(crate) const RECORD_OVERFLOW: u8 = 22;
     pub(crate) const HANDSHAKE_FAILURE: u8 = 40;
+    pub(crate) const ILLEGAL_PARAMETER: u8 = 47;
     pub(crate) const DECODE_ERROR: u8 = 50;
     pub(crate) const PROTOCOL_VERSION: u8 = 70;
     pub(crate) const INTERNAL_ERROR: u8 = 80;
@@ -89,6 +90,9 @@ impl Failure {
             Some(51) => Certificate::BadSignature,
             Some(alert::INTERNAL_ERROR) if self.reason != reasons::OCSP_CALLBACK_FAILURE => {
                 return PeerIncompatible::NoCipherSuitesInCommon.into();
+            }
+            Some(alert::ILLEGAL_PARAMETER) => {
+                return PeerIncompatible::NullCompressionRequired.into();
             }
             Some(alert::HANDSHAKE_FAILURE) => {
                 return PeerIncompatible::NoCipherSuitesInCommon.into();

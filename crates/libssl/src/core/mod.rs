@@ -19,6 +19,7 @@ pub(crate) mod failure;
 pub(crate) mod first_records;
 pub(crate) mod flight;
 pub(crate) mod groups;
+pub(crate) mod hello_reader;
 pub(crate) mod key_log;
 pub(crate) mod names;
 pub(crate) mod preferences;

@@ -13,8 +13,7 @@ mod failures;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::crypto::TicketProducer;
-use rustls::crypto::VerifiedIdentity;
+use rustls::crypto::{TicketProducer, VerifiedIdentity};
 use rustls::enums::ApplicationProtocol;
 use rustls::error::Error;
 use rustls::server::{
@@ -24,7 +23,7 @@ use rustls::server::{
 use rustls::split::SplitConnection;
 use rustls::{NeedsInput, ServerConfig, Tcp, VerifyPeerIdentity};
 
-use self::failures::{plainly, refused, told};
+use self::failures::{plainly, refused, told, unexpected};
 use super::buffer::Input;
 use super::client::{chain_of, over};
 use super::client_hello::{ClientHello, is_hello_retry_request, server_random};
@@ -32,6 +31,7 @@ use super::configs::Parts;
 use super::connection::Presented;
 use super::credentials::{self, RefuseToSign, ServerCredentials};
 use super::failure::{Failure, alert};
+use super::hello_reader::HelloReader;
 use super::key_log::CollectedKeys;
 use super::settings::{OP_NO_TICKET, Settings, TLS1_2, TLS1_3};
 use super::verify::Signatures;
@@ -40,6 +40,8 @@ use crate::sys::reasons;
 /// A handshake under way.
 pub(crate) struct Server {
     state: State,
+    /// The hello, until it is whole.
+    reader: HelloReader,
     /// What was received until the handshake is decided, kept for processing it again.
     seen: Vec<u8>,
     /// `seen`, as far as rustls has not processed it.
@@ -47,8 +49,6 @@ pub(crate) struct Server {
     hello: ClientHello,
     choice: Option<Choice>,
     signatures: Arc<Signatures>,
-    /// How much of `seen` belongs to the first hello, when a second one is asked for.
-    first: usize,
     /// The HelloRetryRequest, once it was sent.
     sent: Vec<u8>,
     /// The random of the ServerHello, once it is written.
@@ -88,6 +88,14 @@ pub(crate) enum Progress {
     Complete(SplitConnection<ServerSide>),
 }
 
+/// A hello as far as it was read.
+enum Read {
+    Partial,
+    Hello(ClientHello),
+    /// Something else has begun; it is pending for rustls, to say what is wrong with it.
+    Malformed,
+}
+
 /// What the ClientHello's callbacks have chosen.
 #[derive(Clone)]
 pub(crate) struct Choice {
@@ -107,11 +115,11 @@ impl Server {
         Self {
             signatures,
             state: State::Hello(ServerHandshake::start()),
+            reader: HelloReader::default(),
             seen: Vec::new(),
             pending: Input::default(),
             hello: ClientHello::default(),
             choice: None,
-            first: 0,
             sent: Vec::new(),
             random: None,
             full_tls12: false,
@@ -163,40 +171,42 @@ impl Server {
     ) -> Result<Progress, Failure> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Hello(needs) => {
-                self.record(input);
-                self.read_hello(output)?;
+                match self.read(input) {
+                    Read::Partial => {
+                        self.state = State::Hello(needs);
+                        return Ok(Progress::NeedsInput);
+                    }
+                    Read::Hello(hello) => self.keep_hello(hello, output)?,
+                    // rustls says what is wrong with it.
+                    Read::Malformed => {
+                        needs.process(&mut self.pending, output)?;
+                        return Err(plainly(unexpected(), output));
+                    }
+                }
                 match needs.process(&mut self.pending, output)? {
                     ServerHandshake::Accepted(accepted) => self.accepted(accepted),
-                    ServerHandshake::NeedsInput(needs) => {
-                        self.state = State::Hello(needs);
-                        Ok(Progress::NeedsInput)
-                    }
-                    _ => Err(over()),
+                    _ => Err(plainly(unexpected(), output)),
                 }
             }
             State::Accepted(accepted) => {
                 self.state = State::Accepted(accepted);
                 Ok(Progress::Hello)
             }
-            State::Retry(needs) => {
-                self.record(input);
-                match ClientHello::retried(self.seen.get(self.first..).unwrap_or_default()) {
-                    Ok(Some(hello)) => {
-                        self.keep_hello(hello, output)?;
-                        self.state = State::Retried;
-                        Ok(Progress::Hello)
-                    }
-                    Ok(None) => {
-                        self.state = State::Retry(needs);
-                        Ok(Progress::NeedsInput)
-                    }
-                    // rustls says what is wrong with it.
-                    Err(_) => {
-                        needs.process(&mut self.pending, output)?;
-                        Err(over())
-                    }
+            State::Retry(needs) => match self.read(input) {
+                Read::Hello(hello) => {
+                    self.keep_hello(hello, output)?;
+                    self.state = State::Retried;
+                    Ok(Progress::Hello)
                 }
-            }
+                Read::Partial => {
+                    self.state = State::Retry(needs);
+                    Ok(Progress::NeedsInput)
+                }
+                Read::Malformed => {
+                    needs.process(&mut self.pending, output)?;
+                    Err(over())
+                }
+            },
             State::Retried => {
                 self.state = State::Retried;
                 Ok(Progress::Hello)
@@ -218,14 +228,22 @@ impl Server {
         }
     }
 
-    /// Moves received bytes to where they can be processed twice.
-    fn record(&mut self, input: &mut Input) {
+    /// Reads a hello before rustls does: what is wrong with `status_request` is told as OpenSSL tells
+    /// it. Once it is whole, moves the bytes to where they can be processed twice.
+    fn read(&mut self, input: &mut Input) -> Read {
         use rustls::TlsInputBuffer;
         let unread = input.unread();
         let count = unread.len();
-        self.seen.extend_from_slice(unread);
-        self.pending.extend(unread);
+        let arrived = self.reader.extend(unread);
         input.discard(count);
+        let (records, hello) = match arrived {
+            Ok(None) => return Read::Partial,
+            Ok(Some(arrived)) => (arrived.records, ClientHello::parse(&arrived.body)),
+            Err(_) => (self.reader.take_received(), None),
+        };
+        self.seen.extend_from_slice(&records);
+        self.pending.extend(&records);
+        hello.map_or(Read::Malformed, Read::Hello)
     }
 
     /// Gives the bytes after the hello back: they are processed once.
@@ -233,15 +251,6 @@ impl Server {
         input.extend(self.pending.unread());
         self.pending = Input::default();
         self.seen = Vec::new();
-    }
-
-    /// Reads the hello as soon as it is whole, before rustls does: what is wrong with
-    /// `status_request` is told as OpenSSL tells it.
-    fn read_hello(&mut self, output: &mut Vec<u8>) -> Result<(), Failure> {
-        match ClientHello::from_records(&self.seen) {
-            Some(hello) => self.keep_hello(hello, output),
-            None => Ok(()),
-        }
     }
 
     fn keep_hello(&mut self, hello: ClientHello, output: &mut Vec<u8>) -> Result<(), Failure> {
@@ -344,7 +353,7 @@ impl Server {
         output.extend_from_slice(&answer);
         match next {
             ServerHandshake::NeedsInput(needs) if is_hello_retry_request(&answer) => {
-                self.first = self.seen.len();
+                self.reader = HelloReader::second();
                 self.sent = answer;
                 self.state = State::Retry(needs);
                 Ok(Progress::NeedsInput)

@@ -156,6 +156,14 @@ impl Default for Settings {
     }
 }
 
+/// The settings that a switch of contexts has led to, kept for the next connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Switched {
+    from: Arc<Settings>,
+    to: Arc<Settings>,
+    settings: Arc<Settings>,
+}
+
 impl Settings {
     /// Changes a shared value: in place when no one else has it, in a copy otherwise.
     pub(crate) fn change(shared: &mut Arc<Self>, change: impl FnOnce(&mut Self)) {
@@ -202,11 +210,48 @@ impl Settings {
         }
     }
 
-    /// Takes over what goes with certificates when a connection gets another context.
-    pub(crate) fn take_beside_certificates(&mut self, of: &Self) {
-        self.security_level = of.security_level;
-        self.schemes = of.schemes.clone();
-        self.client_schemes = of.client_schemes.clone();
+    /// The settings of a connection that goes from one context to another. Connections that have set
+    /// nothing of their own share them, and what was made for them, through `last`.
+    pub(crate) fn switched(
+        own: &Arc<Self>,
+        from: &Arc<Self>,
+        to: &Arc<Self>,
+        last: &mut Option<Switched>,
+    ) -> Arc<Self> {
+        let shares = Arc::ptr_eq(own, from);
+        let known = last
+            .as_ref()
+            .filter(|known| shares && Arc::ptr_eq(&known.from, from) && Arc::ptr_eq(&known.to, to));
+        if let Some(known) = known {
+            return Arc::clone(&known.settings);
+        }
+        let mut settings = Arc::clone(own);
+        Self::change(&mut settings, |own| own.switch(from, to));
+        if shares {
+            let (from, to) = (Arc::clone(from), Arc::clone(to));
+            *last = Some(Switched { from, to, settings: Arc::clone(&settings) });
+        }
+        settings
+    }
+
+    /// Switches from the settings of one context to those of another, as `SSL_set_SSL_CTX` does: the
+    /// credentials and what goes with them, the session id context unless the connection has its own,
+    /// and the suites unless the connection has its own.
+    fn switch(&mut self, from: &Self, to: &Self) {
+        self.credentials = Arc::clone(&to.credentials);
+        self.security_level = to.security_level;
+        self.schemes = to.schemes.clone();
+        self.client_schemes = to.client_schemes.clone();
+        if self.session_id_context == from.session_id_context {
+            self.session_id_context = Arc::clone(&to.session_id_context);
+        }
+        // OpenSSL reads the suites from the current context as long as the connection has none.
+        let shares_suites = Arc::ptr_eq(&self.cipher_list, &from.cipher_list)
+            && Arc::ptr_eq(&self.ciphersuites, &from.ciphersuites);
+        if shares_suites {
+            self.cipher_list = Arc::clone(&to.cipher_list);
+            self.ciphersuites = Arc::clone(&to.ciphersuites);
+        }
     }
 
     /// Takes over what a copy of a connection does (`SSL_dup(3)`).

@@ -9,6 +9,7 @@ mod tickets;
 
 use crate::core::client_hello::ClientHello;
 use crate::core::flight::{Flight, Look};
+use crate::core::hello_reader::HelloReader;
 use crate::core::session::der;
 use crate::core::wire::extensions;
 
@@ -19,8 +20,12 @@ pub use tickets::{session_ticket, session_tickets};
 /// What a client's first flight begins with. However the message is spread over records, and
 /// whatever follows it, it is read the same.
 pub fn client_hello(records: &[u8]) {
-    let _ = ClientHello::retried(records);
-    let Some(hello) = ClientHello::from_records(records) else { return };
+    let _ = HelloReader::second().extend(records);
+    let arrived = HelloReader::default().extend(records).ok().flatten();
+    let arrived = arrived.and_then(|arrived| ClientHello::parse(&arrived.body));
+    let read = ClientHello::from_records(records);
+    assert!(arrived.is_none() || arrived == read, "{arrived:?} as it arrives, {read:?} at once");
+    let Some(hello) = read else { return };
     assert_eq!(hello.random.len(), 32);
     assert_eq!(
         ClientHello::from_records(&[records, b"\x17\x03\x03"].concat()),

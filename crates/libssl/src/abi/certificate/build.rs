@@ -126,7 +126,7 @@ pub(crate) fn set(holder: &impl HasChainStore, flags: c_long, _: *mut c_void) ->
 
 fn built(holder: &impl HasChainStore, flags: c_long) -> Result<c_long, (c_int, Option<String>)> {
     let has = |flag: c_long| flags & flag != 0;
-    let own = holder.change(|certificates| certificates.own_chain());
+    let own = holder.look(|certificates| certificates.own_chain());
     let (certificate, known) = own.ok_or((reasons::NO_CERTIFICATE_SET, None))?;
     let (store, untrusted) = match has(flag::CHECK) {
         true => (store_of(known.iter().chain([&certificate])), None),

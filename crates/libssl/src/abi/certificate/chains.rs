@@ -103,7 +103,7 @@ pub(crate) fn extra_chain(ctx: &Ctx, only: c_long, out: *mut c_void) -> c_long {
 
 /// `SSL_CTRL_GET_CHAIN_CERTS`.
 pub(crate) fn chain(holder: &impl Holder, _: c_long, out: *mut c_void) -> c_long {
-    let chain = holder.change(Certificates::show_chain);
+    let chain = holder.look(Certificates::show_chain);
     Out::<*mut ffi::stack_st_X509>::from_void(out).set(chain);
     1
 }
@@ -114,7 +114,7 @@ pub(crate) fn select(holder: &impl Holder, _: c_long, certificate: *mut c_void) 
     let Some(certificate) = (unsafe { Certificate::from_ref(certificate.cast()) }) else {
         return 0;
     };
-    c_long::from(holder.change(|certificates| certificates.select_certificate(&certificate)))
+    c_long::from(holder.look(|certificates| certificates.select_certificate(&certificate)))
 }
 
 /// `SSL_CTRL_EXTRA_CHAIN_CERT`: takes the certificate over.
@@ -184,7 +184,7 @@ pub(crate) fn add_chain_cert(holder: &impl Holder, copy: c_long, cert: *mut c_vo
 /// `SSL_CTRL_SET_CURRENT_CERT`: `SSL_CERT_SET_FIRST` (1), `SSL_CERT_SET_NEXT` (2).
 pub(crate) fn set_current(holder: &impl Holder, which: c_long, _: *mut c_void) -> c_long {
     match which {
-        1 | 2 => c_long::from(holder.change(|certificates| certificates.select(which == 2))),
+        1 | 2 => c_long::from(holder.look(|certificates| certificates.select(which == 2))),
         _ => 0,
     }
 }

@@ -14,7 +14,7 @@ pub(crate) fn set_verify_store(
 ) -> c_long {
     // SAFETY: the program passes NULL or a valid store; with 0 it gives a reference away.
     let store = unsafe { taken(copy, store) };
-    drop(holder.change(|certificates| std::mem::replace(&mut certificates.verify_store, store)));
+    drop(holder.look(|certificates| std::mem::replace(&mut certificates.verify_store, store)));
     1
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn set_chain_store(
 
 /// `SSL_CTRL_GET_CHAIN_CERT_STORE`: writes the store, NULL for none.
 pub(crate) fn chain_store(holder: &impl Holder, _: c_long, out: *mut std::ffi::c_void) -> c_long {
-    let store = holder.change(|c| c.chain_store.as_ref().map(Store::as_ptr));
+    let store = holder.look(|c| c.chain_store.as_ref().map(Store::as_ptr));
     Out::from_void(out).set(store.unwrap_or(std::ptr::null_mut()));
     1
 }
@@ -53,7 +53,7 @@ unsafe fn taken(copy: c_long, store: *mut std::ffi::c_void) -> Option<Store> {
 
 /// `SSL_CTRL_GET_VERIFY_CERT_STORE`: writes the store, NULL for none.
 pub(crate) fn verify_store(holder: &impl Holder, _: c_long, out: *mut std::ffi::c_void) -> c_long {
-    let store = holder.change(|c| c.verify_store.as_ref().map(Store::as_ptr));
+    let store = holder.look(|c| c.verify_store.as_ref().map(Store::as_ptr));
     Out::from_void(out).set(store.unwrap_or(std::ptr::null_mut()));
     1
 }

@@ -5,6 +5,12 @@ use rustls::error::{Error, PeerIncompatible};
 use crate::core::failure::{Failure, alert};
 use crate::sys::reasons;
 
+/// A client that begins with something else than a ClientHello.
+pub(super) fn unexpected() -> Failure {
+    let text = "the client sends something else than a ClientHello";
+    Failure::new(alert::UNEXPECTED_MESSAGE, reasons::UNEXPECTED_MESSAGE, text)
+}
+
 /// Tells the peer of a failure before keys exist.
 pub(super) fn plainly(mut failure: Failure, output: &mut Vec<u8>) -> Failure {
     output.extend(failure.write_plain_alert());
