@@ -246,8 +246,8 @@ static void use_session(SSL_SESSION *session)
 {
     if (strcmp(deed, "time") == 0)
         SAY_LONG(SSL_SESSION_set_time(session, 5));
-    else if (strcmp(deed, "copy") == 0)
-        SSL_SESSION_free(SSL_SESSION_dup(session));
+    else if (strcmp(deed, "time-out") == 0)
+        SAY_LONG(SSL_SESSION_set_timeout(session, 7));
 }
 
 static void on_end(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long number,
@@ -287,7 +287,7 @@ static void ends_of(SSL_CTX *client, SSL_CTX *server, const int of[3])
 static void last_calls(void)
 {
     static const char *const deeds[] = {"shutdown", "write",   "read",  "handshake", "session",
-                                        "getters",  "flush", "remove", "time",      "copy"};
+                                        "getters",  "flush", "remove", "time",      "time-out"};
     const int of[3] = {
         SSL_CTX_get_ex_new_index(CONTEXT, NULL, NULL, NULL, on_end),
         SSL_get_ex_new_index(CONNECTION, NULL, NULL, NULL, on_end),
