@@ -2,6 +2,8 @@
  * What a libssl costs: one case, measured in rounds, in one process that holds both ends.
  *
  *     bench DIRECTORY full    VERSION plain|stapled    full handshakes in memory
+ *     bench DIRECTORY full    VERSION named            the same; the server switches by the name
+ *     bench DIRECTORY full    VERSION first            the same; each client has its own context
  *     bench DIRECTORY resume  VERSION                  resumptions by ticket in memory
  *     bench DIRECTORY bulk    VERSION SUITE            server to client, writes of 16 KiB, in memory
  *     bench DIRECTORY memory  VERSION                  connections that are open and idle
@@ -65,6 +67,8 @@ static void one_handshake(struct round *round)
     unsigned long staples_before = staples_seen;
     int offered = setting.resumes && session != NULL;
 
+    if (setting.first)
+        renew_client_context(&round->client);
     open_connection(&round->client, &round->server);
     note_sent(round);
     if (SSL_session_reused(round->client.ssl) != offered
@@ -269,11 +273,13 @@ static int read_arguments(int argc, char **argv)
     setting.version = is(version, "1.2") ? TLS1_2_VERSION : TLS1_3_VERSION;
     setting.resumes = is(what, "resume");
     setting.stapled = is(what, "full") && is(how, "stapled");
+    setting.named = is(what, "full") && is(how, "named");
+    setting.first = is(what, "full") && is(how, "first");
     setting.suite = is(what, "bulk") ? how : NULL;
     if (!is(version, "1.2") && !is(version, "1.3"))
         return 0;
     if (is(what, "full"))
-        return is(how, "plain") || is(how, "stapled");
+        return is(how, "plain") || is(how, "stapled") || setting.named || setting.first;
     if (is(what, "bulk"))
         return how != NULL;
     return argc == 4 && (is(what, "resume") || is(what, "memory"));
@@ -309,6 +315,7 @@ int main(int argc, char **argv)
     SSL_SESSION_free(session);
     SSL_CTX_free(round.client.context);
     SSL_CTX_free(round.server.context);
+    forget_virtual_host();
     forget_response();
     return 0;
 }

@@ -196,14 +196,54 @@ SSL_CTX *client_context(void)
     return context;
 }
 
-SSL_CTX *server_context(void)
+static void show_certificate(SSL_CTX *context)
 {
-    SSL_CTX *context = new_context(TLS_server_method());
-
     if (SSL_CTX_use_certificate_chain_file(context, path_of("chain.pem")) != 1)
         fail("SSL_CTX_use_certificate_chain_file");
     if (SSL_CTX_use_PrivateKey_file(context, path_of("key.pem"), SSL_FILETYPE_PEM) != 1)
         fail("SSL_CTX_use_PrivateKey_file");
+}
+
+/* The context of a virtual host, as servers have one for each name. */
+static SSL_CTX *virtual_host;
+
+static int switch_context(SSL *ssl, int *alert, void *unused)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    (void)alert;
+    (void)unused;
+    if (name == NULL || strcmp(name, NAME) != 0
+        || SSL_set_SSL_CTX(ssl, virtual_host) != virtual_host)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+void forget_virtual_host(void)
+{
+    SSL_CTX_free(virtual_host);
+    virtual_host = NULL;
+}
+
+void renew_client_context(struct end *client)
+{
+    enter(client);
+    SSL_CTX_free(client->context);
+    client->context = client_context();
+    leave(client);
+}
+
+SSL_CTX *server_context(void)
+{
+    SSL_CTX *context = new_context(TLS_server_method());
+
+    show_certificate(context);
+    if (setting.named) {
+        virtual_host = new_context(TLS_server_method());
+        show_certificate(virtual_host);
+        if (SSL_CTX_set_tlsext_servername_callback(context, switch_context) != 1)
+            fail("the server's name callback");
+    }
     if (setting.stapled && SSL_CTX_set_tlsext_status_cb(context, staple) != 1)
         fail("the server's status callback");
     return context;

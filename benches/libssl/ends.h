@@ -17,6 +17,10 @@ struct setting {
     int version;
     /* The client asks for a staple and the server has one. */
     int stapled;
+    /* The server's context has a callback that switches to another one by the client's name. */
+    int named;
+    /* Each connection of the client is the first of its context. */
+    int first;
     /* The client keeps its last session and offers it to the next connection. */
     int resumes;
     /* The only cipher suite, or NULL for what a context has by itself. */
@@ -63,6 +67,12 @@ void forget_response(void);
 
 SSL_CTX *client_context(void);
 SSL_CTX *server_context(void);
+
+/* Frees the context that the server switches to, if there is one. */
+void forget_virtual_host(void);
+
+/* Gives a client a new context in the place of its own; at its cost. */
+void renew_client_context(struct end *client);
 
 /* Both ends' connection from SSL_new to the tickets that the client reads behind the handshake. */
 void open_connection(struct end *client, struct end *server);

@@ -18,18 +18,23 @@ const RECORD: f64 = 16.0 * 1024.0;
 /// A stapled handshake may take so many times the time of one without.
 const MOST_FOR_A_STAPLE: f64 = 1.02;
 
+/// How many times as fast as without a handshake is at least where the server switches its context.
+const LEAST_WITH_A_SWITCH: f64 = 0.95;
+
 /// Connections that are open at once, for figures that are meant and to see that it runs.
 const CONNECTIONS: [u128; 2] = [1000, 50];
 
-/// Full handshakes of each side, with and without a staple, and what the staple costs.
+/// Full handshakes of each side: with and without a staple, with a server that switches its context
+/// by the client's name, and with a client whose context is new; and what staple and switch cost.
 pub(super) fn full_handshakes(contest: &Contest<'_>) {
     table::head("Full handshakes in memory, per second of a side's CPU time");
     for key in [KeyKind::EcdsaP256, KeyKind::Rsa2048] {
         let sample = Sample::new(key);
         for version in VERSIONS {
-            let cases = ["plain", "stapled"].map(|how| vec!["full", version, how]);
+            let cases = ["plain", "stapled", "named", "first"];
+            let cases = cases.map(|how| vec!["full", version, how]);
             let outcomes = timed(contest, &sample, &cases);
-            let [plain, stapled] = outcomes.as_slice() else { continue };
+            let [plain, stapled, named, first] = outcomes.as_slice() else { continue };
             let label = format!("{key} TLS {version}");
             for side in SIDES {
                 let (label, goal) = (format!("{label} {side}"), Goal::AimsHigher);
@@ -37,8 +42,14 @@ pub(super) fn full_handshakes(contest: &Contest<'_>) {
                 table::row(&format!("{label}, stapled"), stapled, goal, per_cpu_second(side));
                 cost_of_staple(&label, plain, stapled, side);
             }
+            let (both, goal) = (format!("{label} both"), Goal::AimsHigher);
+            table::row(&both, plain, goal, per_cpu_second_of_both);
+            table::row(&format!("{both}, switched by name"), named, goal, per_cpu_second_of_both);
+            speed_with_a_switch(&both, plain, named);
+            table::row(&format!("{both}, first of a context"), first, goal, per_cpu_second_of_both);
             table::differences(&label, plain);
             table::differences(&format!("{label}, stapled"), stapled);
+            table::differences(&format!("{label}, switched by name"), named);
         }
         println!("  the response of {key} has {} bytes", sample.staple_length);
     }
@@ -61,6 +72,20 @@ fn cost_of_staple(label: &str, plain: &Outcome, stapled: &Outcome, side: &str) {
         (Err(failure), _) | (_, Err(failure)) => {
             println!("{label:<WIDTH$}{:>10}{system:>10.3}   ours: {failure}", "-");
         }
+    }
+}
+
+/// How fast a handshake is in which the server switches to the context of a name, by one without.
+fn speed_with_a_switch(label: &str, plain: &Outcome, named: &Outcome) {
+    let speed = |measured: &Measured| measured.each(per_cpu_second_of_both);
+    let system = ratio(&speed(&named.system), &speed(&plain.system));
+    if let (Ok(plain), Ok(named)) = (&plain.ours, &named.ours) {
+        let ours = ratio(&speed(named), &speed(plain));
+        let missed = if ours >= LEAST_WITH_A_SWITCH { "" } else { ", missed" };
+        let label = format!("{label}, speed: switched / plain");
+        println!(
+            "{label:<WIDTH$}{ours:>10.3}{system:>10.3}   ours: ≥ {LEAST_WITH_A_SWITCH}{missed}"
+        );
     }
 }
 
@@ -141,6 +166,11 @@ fn timed(contest: &Contest<'_>, sample: &Sample, cases: &[Vec<&str>]) -> Vec<Out
 fn per_cpu_second(side: &str) -> impl Fn(&Figures) -> f64 {
     let nanoseconds = nanoseconds(side);
     move |figures| 1e9 / nanoseconds(figures)
+}
+
+/// Operations per second of CPU time that both sides have together.
+fn per_cpu_second_of_both(figures: &Figures) -> f64 {
+    1e9 / (nanoseconds("server")(figures) + nanoseconds("client")(figures))
 }
 
 /// The CPU time of a side in one operation.
