@@ -130,8 +130,8 @@ impl<'a> Certificate<'a> {
     ) -> Result<(), Error> {
         if self.issuer != issuer.subject {
             return Err(MatchError::NotIssuedBy {
-                named: self.issuer.to_string(),
-                given: issuer.subject.to_string(),
+                named: crate::brief(&self.issuer),
+                given: crate::brief(&issuer.subject),
                 difference: describe::string_types(&self.issuer, &issuer.subject),
             }
             .into());
@@ -147,8 +147,8 @@ impl<'a> Certificate<'a> {
             match describe::odd_rsa_key(&issuer.public_key) {
                 Some(key) => SignerError::UnsupportedKey { signed: "certificate", key },
                 None => SignerError::NotSignedBy {
-                    certificate: self.subject.to_string(),
-                    issuer: issuer.subject.to_string(),
+                    certificate: crate::brief(&self.subject),
+                    issuer: crate::brief(&issuer.subject),
                 },
             }
             .into()

@@ -23,10 +23,14 @@ pub enum Error {
         limit: usize,
     },
     /// The input is not what it should be.
-    #[error("the {structure} is malformed: {reason}")]
+    #[error("the {structure} is malformed: {}{reason}", Place(.field, .offset))]
     Malformed {
         /// The innermost structure that was being read, by its name in the RFC.
         structure: &'static str,
+        /// The field of it, by its name in the RFC; empty where the structure is read whole.
+        field: &'static str,
+        /// The offset of the field in the message, in bytes.
+        offset: usize,
         /// What the DER reader found.
         reason: MalformedReason,
     },
@@ -89,7 +93,17 @@ impl std::fmt::Display for Stage {
 
 impl Error {
     pub(crate) fn malformed(structure: &'static str, reason: asn1::ParseError) -> Self {
-        Self::Malformed { structure, reason: MalformedReason(reason.kind()) }
+        Self::Malformed { structure, field: "", offset: 0, reason: MalformedReason::der(&reason) }
+    }
+
+    /// The malformed field, if that is the error.
+    pub(crate) fn irregularity(&self) -> Option<Irregularity> {
+        match *self {
+            Self::Malformed { structure, field, offset, reason } => {
+                Some(Irregularity { structure, field, offset, reason })
+            }
+            _ => None,
+        }
     }
 
     /// The stage that found the error.
@@ -105,14 +119,77 @@ impl Error {
     }
 }
 
-/// What the DER reader found.
+/// The place of a malformed field.
+struct Place<'a>(&'a &'static str, &'a usize);
+
+impl std::fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            &"" => Ok(()),
+            field => write!(f, "{field} at byte {}: ", self.1),
+        }
+    }
+}
+
+/// A departure of a message from DER or its RFC that leaves no doubt about the other fields.
+///
+/// A response with one is refused, unless it reports a revocation: leniency never makes *good*, and
+/// strictness never hides *revoked*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MalformedReason(asn1::ParseErrorKind);
+#[non_exhaustive]
+pub struct Irregularity {
+    /// The structure, by its name in the RFC.
+    pub structure: &'static str,
+    /// The field, by its name in the RFC.
+    pub field: &'static str,
+    /// The offset of the field in the message, in bytes.
+    pub offset: usize,
+    /// The departure.
+    pub reason: MalformedReason,
+}
+
+/// Shows place and reason: `revocationTime at byte 142: the time has a fraction of a second`.
+impl std::fmt::Display for Irregularity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", Place(&self.field, &self.offset), self.reason)
+    }
+}
+
+impl From<Irregularity> for Error {
+    fn from(irregularity: Irregularity) -> Self {
+        let Irregularity { structure, field, offset, reason } = irregularity;
+        Self::Malformed { structure, field, offset, reason }
+    }
+}
+
+/// The reason for which a field is malformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedReason(Reason);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Der(asn1::ParseErrorKind),
+    Rule(&'static str),
+}
+
+impl MalformedReason {
+    pub(crate) fn der(error: &asn1::ParseError) -> Self {
+        Self(Reason::Der(error.kind()))
+    }
+
+    pub(crate) fn rule(rule: &'static str) -> Self {
+        Self(Reason::Rule(rule))
+    }
+}
 
 impl std::fmt::Display for MalformedReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         use asn1::ParseErrorKind::*;
-        match self.0 {
+        let kind = match self.0 {
+            Reason::Der(kind) => kind,
+            Reason::Rule(rule) => return f.write_str(rule),
+        };
+        match kind {
             InvalidValue => f.write_str("a value is not allowed there"),
             InvalidTag => f.write_str("a tag is not valid DER"),
             InvalidLength => f.write_str("a length is not valid DER"),
@@ -360,7 +437,7 @@ pub enum TimeError {
 }
 
 /// An extension forbids to use the response.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExtensionError {
     /// A critical extension that is not understood.

@@ -35,7 +35,7 @@ mod verify;
 pub use certificate::{Certificate, Issuer};
 pub use describe::unsupported_critical_extensions;
 pub use error::{
-    Error, ExtensionError, MalformedReason, MatchError, SignerError, Stage, TimeError,
+    Error, ExtensionError, Irregularity, MalformedReason, MatchError, SignerError, Stage, TimeError,
 };
 pub use limits::Limits;
 pub use policy::{Acceptance, Decision, Invalid, Policy, Refusal, Require, Staple, Unknown};
@@ -49,4 +49,16 @@ pub fn hex(bytes: &[u8]) -> String {
         all.push(digit(u32::from(byte & 15)));
         all
     })
+}
+
+/// What is shown, cut to 256 characters: names and numbers in a response may have 64 KiB, and an error
+/// that quotes them goes to logs.
+pub(crate) fn brief(shown: &impl std::fmt::Display) -> String {
+    const MOST: usize = 256;
+    let mut text = shown.to_string();
+    if let Some((end, _)) = text.char_indices().nth(MOST) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }

@@ -6,7 +6,7 @@
 use aws_lc_rs::digest;
 use certstatus::Certificate;
 use certstatus::message::{
-    BasicOcspResponse, Extension, OcspResponse, ResponderId, ResponseData, SingleResponse,
+    BasicOcspResponse, Extension, OcspResponse, ResponderId, ResponseData, SingleResponse, oid,
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
 
@@ -49,6 +49,44 @@ impl<'a> Signatory<'a> {
         let certs = if self.embedded { vec![self.certificate.to_vec()] } else { Vec::new() };
         let basic = BasicOcspResponse::new(data, algorithm, signature, certs);
         Ok(OcspResponse::Successful(basic).to_der())
+    }
+
+    /// Signs the DER of any element as `tbsResponseData`, also one that no type can hold.
+    pub(crate) fn sign_encoded(self, tbs: &[u8], scheme: RsaScheme) -> Result<Vec<u8>, LabError> {
+        let (algorithm, signature) = self.key.sign(tbs, scheme)?;
+        let certs = if self.embedded { vec![self.certificate.as_ref()] } else { Vec::new() };
+        let certs: Result<Vec<_>, _> =
+            certs.into_iter().map(asn1::parse_single::<asn1::Tlv<'_>>).collect();
+        let encoded = asn1::parse_single::<asn1::Tlv<'_>>(tbs).ok().zip(certs.ok()).and_then(
+            |(tbs, certs)| {
+                let basic = asn1::write(|w| {
+                    w.write_element(&asn1::SequenceWriter::new(&|w| {
+                        w.write_element(&tbs)?;
+                        w.write_element(&algorithm)?;
+                        w.write_element(&asn1::OwnedBitString::new(signature.clone(), 0))?;
+                        match certs.as_slice() {
+                            [] => Ok(()),
+                            all => w.write_explicit_element(&asn1::SequenceOfWriter::new(all), 0),
+                        }
+                    }))
+                });
+                let basic = basic.ok()?;
+                asn1::write(|w| {
+                    w.write_element(&asn1::SequenceWriter::new(&|w| {
+                        w.write_element(&asn1::Enumerated::new(0))?;
+                        w.write_explicit_element(
+                            &asn1::SequenceWriter::new(&|w| {
+                                w.write_element(&oid::BASIC_RESPONSE)?;
+                                w.write_element(&basic.as_slice())
+                            }),
+                            0,
+                        )
+                    }))
+                })
+                .ok()
+            },
+        );
+        encoded.ok_or(LabError::Sign { kind: self.key.kind })
     }
 }
 

@@ -155,7 +155,7 @@ impl fmt::Display for RsaScheme {
 
 /// A private key that signs certificates and responses.
 pub(crate) struct Key {
-    kind: KeyKind,
+    pub(crate) kind: KeyKind,
     pair: rcgen::KeyPair,
     signer: Signer,
 }

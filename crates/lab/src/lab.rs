@@ -144,6 +144,14 @@ impl Lab {
         self.authority.signatory().sign(data, self.authority.settings.rsa_scheme, false)
     }
 
+    /// Signs any encoded element as `tbsResponseData`: also one that is not RFC 6960's.
+    ///
+    /// # Errors
+    /// [`LabError::Sign`] when it is no DER element, or the key does not sign.
+    pub fn sign_encoded(&self, tbs: &[u8]) -> Result<Vec<u8>, LabError> {
+        self.authority.signatory().sign_encoded(tbs, self.authority.settings.rsa_scheme)
+    }
+
     /// Sets the fault with which the HTTP responder answers from now on. Without a responder this
     /// does nothing.
     pub fn set_fault(&self, fault: Option<Fault>) {

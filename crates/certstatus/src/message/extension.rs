@@ -2,7 +2,9 @@
 
 use asn1::{ObjectIdentifier, ParseResult, SimpleAsn1Readable, SimpleAsn1Writable};
 
-use super::{Bytes, invalid};
+use super::Bytes;
+use super::reader::{Element, Irregularities};
+use crate::Error;
 
 /// The length in bytes of a nonce that a client sends (RFC 9654, 2.1: 32 is recommended).
 pub const NONCE_RECOMMENDED_LENGTH: usize = 32;
@@ -92,6 +94,7 @@ impl Extension<'_> {
     }
 }
 
+/// The strict form, as certificates have it.
 impl<'a> SimpleAsn1Readable<'a> for Extension<'a> {
     const TAG: asn1::Tag = <asn1::Sequence<'_> as SimpleAsn1Readable<'_>>::TAG;
 
@@ -107,7 +110,7 @@ impl<'a> SimpleAsn1Readable<'a> for Extension<'a> {
 
 impl SimpleAsn1Writable for Extension<'_> {
     type Error = asn1::WriteError;
-    const TAG: asn1::Tag = <Self as SimpleAsn1Readable<'_>>::TAG;
+    const TAG: asn1::Tag = <asn1::Sequence<'_> as SimpleAsn1Readable<'_>>::TAG;
 
     fn write_data(&self, dest: &mut asn1::WriteBuf) -> asn1::WriteResult {
         let mut w = asn1::Writer::new(dest);
@@ -123,24 +126,63 @@ impl SimpleAsn1Writable for Extension<'_> {
     }
 }
 
+/// More than 16 extensions is nothing that a responder sends: RFC 6960 defines six.
+const MOST: usize = 16;
+
+const SEQUENCE: u8 = 0x30;
+
+/// Reads the extensions in an EXPLICIT tag.
+///
 /// RFC 5280, 4.2 forbids an extension to appear twice, and two that disagree would be read
 /// differently by different readers; an empty list is not encoded at all (`SIZE (1..MAX)`).
-/// More than 16 is nothing that a responder sends: RFC 6960 defines six.
 pub(super) fn read_extensions<'a>(
-    sequence: Option<asn1::Sequence<'a>>,
-) -> ParseResult<Vec<Extension<'a>>> {
-    let Some(sequence) = sequence else { return Ok(Vec::new()) };
-    let extensions: Vec<Extension<'a>> = super::read_all(sequence, 16)?;
-    let repeated = |at: usize, id: &ObjectIdentifier| {
-        extensions.iter().take(at).any(|earlier| earlier.id == *id)
-    };
-    if extensions.is_empty()
-        || extensions.iter().enumerate().any(|(at, e)| repeated(at, &e.id))
-        || extensions.iter().any(|e| e.id == oid::NONCE && e.as_nonce().is_none())
-    {
-        return Err(invalid());
+    tagged: Option<Element<'a>>,
+    odd: &mut Irregularities,
+) -> Result<Vec<Extension<'a>>, Error> {
+    let Some(tagged) = tagged else { return Ok(Vec::new()) };
+    let list = tagged.only()?;
+    list.has_tag(SEQUENCE)?;
+    let mut reader = list.inside("Extensions");
+    let mut all: Vec<Extension<'a>> = Vec::new();
+    if reader.is_empty() {
+        odd.push(list.irregular("the list of extensions is empty"));
     }
-    Ok(extensions)
+    while !reader.is_empty() {
+        let element = reader.expect("Extension", SEQUENCE)?;
+        if all.len() == MOST {
+            return Err(list.too_many(MOST));
+        }
+        let extension = read_extension(element, odd)?;
+        if all.iter().any(|earlier| earlier.id == extension.id) {
+            odd.push(element.irregular("the extension appears twice"));
+        }
+        if extension.id == oid::NONCE && extension.as_nonce().is_none() {
+            odd.push(element.irregular("the nonce is no OCTET STRING of 1 to 128 bytes"));
+        }
+        all.push(extension);
+    }
+    Ok(all)
+}
+
+fn read_extension<'a>(
+    element: Element<'a>,
+    odd: &mut Irregularities,
+) -> Result<Extension<'a>, Error> {
+    let mut fields = element.inside("Extension");
+    let id = fields.element("extnID")?.parse()?;
+    let critical = match fields.optional("critical", 0x01)? {
+        Some(written) => {
+            let critical = written.parse::<bool>()?;
+            if !critical {
+                odd.push(written.irregular("the default FALSE is written"));
+            }
+            critical
+        }
+        None => false,
+    };
+    let value = fields.element("extnValue")?.parse::<&'a [u8]>()?;
+    fields.end()?;
+    Ok(Extension { id, critical, value: Bytes::Borrowed(value) })
 }
 
 /// Writes `[tag] EXPLICIT Extensions OPTIONAL`.

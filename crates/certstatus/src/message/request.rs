@@ -1,12 +1,13 @@
 //! `OCSPRequest` (RFC 6960, 4.1.1), as the RFC 5019 profile has it and as everyone else may.
 
-use asn1::{Explicit, ParseResult, SimpleAsn1Readable, SimpleAsn1Writable, Tlv, WriteError};
+use asn1::{SimpleAsn1Readable, SimpleAsn1Writable, WriteError};
 
-use super::{
-    AlgorithmIdentifier, CertId, Extension, extension::read_extensions,
-    extension::write_extensions, invalid, read_all,
-};
-use crate::{Error, Limits};
+use super::extension::{read_extensions, write_extensions};
+use super::reader::{Element, Irregularities, Reader};
+use super::{AlgorithmIdentifier, CertId, Extension};
+use crate::{Error, Irregularity, Limits};
+
+const SEQUENCE: u8 = 0x30;
 
 /// ```asn1
 /// OCSPRequest ::= SEQUENCE {
@@ -79,36 +80,65 @@ impl<'a> OcspRequest<'a> {
     /// [`Error::TooLarge`] past a limit, [`Error::Malformed`] for what is not strict DER of the
     /// structure above.
     pub fn parse(der: &'a [u8], limits: &Limits) -> Result<Self, Error> {
-        limits.check_response(der.len())?;
-        let (tbs, signature) = read_outer(der).map_err(|e| Error::malformed("OCSPRequest", e))?;
-        let request = tbs
-            .parse::<asn1::Sequence<'a>>()
-            .and_then(|tbs| Self::read_tbs(tbs, limits))
-            .map_err(|e| Error::malformed("TBSRequest", e))?;
-        let signature = signature
-            .map(|signature| read_signature(signature, limits))
-            .transpose()
-            .map_err(|e| Error::malformed("Signature", e))?;
-        Ok(Self { signature, ..request })
+        let (request, odd) = Self::parse_lenient(der, limits)?;
+        odd.first().map_or(Ok(request), |first| Err(Error::from(*first)))
     }
 
-    fn read_tbs(tbs: asn1::Sequence<'a>, limits: &Limits) -> ParseResult<Self> {
-        tbs.parse(|p| {
-            if p.read_element::<Option<Explicit<asn1::BigInt<'a>, 0>>>()?.is_some() {
-                return Err(invalid());
+    /// Reads a request, and lists its departures from DER and RFC 6960 that leave no doubt about
+    /// the other fields; for tools that show messages.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), for other departures.
+    pub fn parse_lenient(
+        der: &'a [u8],
+        limits: &Limits,
+    ) -> Result<(Self, Vec<Irregularity>), Error> {
+        limits.check_response(der.len())?;
+        let mut odd = Vec::new();
+        let whole = Reader::whole("OCSPRequest", der)?;
+        whole.has_tag(SEQUENCE)?;
+        let mut fields = whole.inside("OCSPRequest");
+        let tbs = fields.expect("tbsRequest", SEQUENCE)?;
+        let signature = fields.optional("optionalSignature", 0xa0)?;
+        fields.end()?;
+        let request = Self::read_tbs(tbs, limits, &mut odd)?;
+        let signature = signature.map(|tagged| read_signature(tagged, limits)).transpose()?;
+        Ok((Self { signature, ..request }, odd))
+    }
+
+    fn read_tbs(
+        tbs: Element<'a>,
+        limits: &Limits,
+        odd: &mut Irregularities,
+    ) -> Result<Self, Error> {
+        let mut fields = tbs.inside("TBSRequest");
+        if let Some(version) = fields.optional("version", 0xa0)? {
+            odd.push(
+                version.irregular("a version is written, and v1, the only one, is the default"),
+            );
+        }
+        let requestor = fields.optional("requestorName", 0xa1)?;
+        let list = fields.expect("requestList", SEQUENCE)?;
+        let mut reader = list.inside("requestList");
+        let mut requests = Vec::new();
+        if reader.is_empty() {
+            odd.push(list.irregular("the list of requests is empty"));
+        }
+        while !reader.is_empty() {
+            let request = reader.expect("Request", SEQUENCE)?;
+            if requests.len() == limits.single_responses {
+                return Err(list.too_many(limits.single_responses));
             }
-            let requestor = p.read_element::<Option<Explicit<Tlv<'a>, 1>>>()?;
-            let requests: Vec<Request<'a>> = read_all(p.read_element()?, limits.single_responses)?;
-            if requests.is_empty() {
-                return Err(invalid());
-            }
-            let extensions = p.read_element::<Option<Explicit<asn1::Sequence<'a>, 2>>>()?;
-            Ok(Self {
-                requests,
-                extensions: read_extensions(extensions.map(Explicit::into_inner))?,
-                requestor_name: requestor.map(|name| name.into_inner().full_data()),
-                signature: None,
-            })
+            requests.push(Request::read(request, odd)?);
+        }
+        let extensions = read_extensions(fields.optional("requestExtensions", 0xa2)?, odd)?;
+        fields.end()?;
+        let requestor_name = requestor.map(|tagged| tagged.only()).transpose()?;
+        Ok(Self {
+            requests,
+            extensions,
+            requestor_name: requestor_name.map(|name| name.tlv().full_data()),
+            signature: None,
         })
     }
 
@@ -137,29 +167,30 @@ impl<'a> OcspRequest<'a> {
     }
 }
 
-fn read_outer(der: &[u8]) -> ParseResult<(Tlv<'_>, Option<asn1::Sequence<'_>>)> {
-    asn1::parse_single::<asn1::Sequence<'_>>(der)?.parse(|p| {
-        let tbs = p.read_element()?;
-        let signature = p.read_element::<Option<Explicit<asn1::Sequence<'_>, 0>>>()?;
-        Ok((tbs, signature.map(Explicit::into_inner)))
-    })
-}
-
-fn read_signature<'a>(
-    signature: asn1::Sequence<'a>,
-    limits: &Limits,
-) -> ParseResult<RequestSignature<'a>> {
-    signature.parse(|p| {
-        let algorithm = p.read_element()?;
-        let signature = super::read_octets(p)?;
-        let certs = p.read_element::<Option<Explicit<asn1::Sequence<'a>, 0>>>()?;
-        let certs: Vec<Tlv<'a>> = match certs {
-            Some(certs) => read_all(certs.into_inner(), limits.certificates)?,
-            None => Vec::new(),
-        };
-        let certs = certs.iter().map(Tlv::full_data).collect();
-        Ok(RequestSignature { algorithm, signature, certs })
-    })
+fn read_signature<'a>(tagged: Element<'a>, limits: &Limits) -> Result<RequestSignature<'a>, Error> {
+    let signature = tagged.only()?;
+    signature.has_tag(SEQUENCE)?;
+    let mut fields = signature.inside("Signature");
+    let algorithm = fields.element("signatureAlgorithm")?.parse()?;
+    let value = fields.element("signature")?;
+    let bits: asn1::BitString<'a> = value.parse()?;
+    if bits.padding_bits() != 0 {
+        return Err(value.irregular("the signature is not of whole bytes").into());
+    }
+    let mut certs = Vec::new();
+    if let Some(tagged) = fields.optional("certs", 0xa0)? {
+        let list = tagged.only()?;
+        list.has_tag(SEQUENCE)?;
+        let mut reader = list.inside("certs");
+        while !reader.is_empty() {
+            if certs.len() == limits.certificates {
+                return Err(list.too_many(limits.certificates));
+            }
+            certs.push(reader.element("Certificate")?.tlv().full_data());
+        }
+    }
+    fields.end()?;
+    Ok(RequestSignature { algorithm, signature: bits.as_bytes(), certs })
 }
 
 /// What is asked about one certificate.
@@ -180,22 +211,20 @@ impl Request<'_> {
     }
 }
 
-impl<'a> SimpleAsn1Readable<'a> for Request<'a> {
-    const TAG: asn1::Tag = <asn1::Sequence<'_> as SimpleAsn1Readable<'_>>::TAG;
-
-    fn parse_data(contents: &'a [u8]) -> ParseResult<Self> {
-        asn1::parse(contents, |p| {
-            let cert_id = p.read_element()?;
-            let extensions = p.read_element::<Option<Explicit<asn1::Sequence<'a>, 0>>>()?;
-            let extensions = read_extensions(extensions.map(Explicit::into_inner))?;
-            Ok(Self { cert_id, extensions })
-        })
+impl<'a> Request<'a> {
+    fn read(request: Element<'a>, odd: &mut Irregularities) -> Result<Self, Error> {
+        let mut fields = request.inside("Request");
+        let cert_id = fields.element("reqCert")?.parse()?;
+        let extensions = fields.optional("singleRequestExtensions", 0xa0)?;
+        let extensions = read_extensions(extensions, odd)?;
+        fields.end()?;
+        Ok(Self { cert_id, extensions })
     }
 }
 
 impl SimpleAsn1Writable for Request<'_> {
     type Error = WriteError;
-    const TAG: asn1::Tag = <Self as SimpleAsn1Readable<'_>>::TAG;
+    const TAG: asn1::Tag = <asn1::Sequence<'_> as SimpleAsn1Readable<'_>>::TAG;
 
     fn write_data(&self, dest: &mut asn1::WriteBuf) -> asn1::WriteResult {
         let mut w = asn1::Writer::new(dest);

@@ -2,14 +2,16 @@
 
 use std::fmt;
 
-use asn1::{Explicit, ObjectIdentifier, ParseResult, SimpleAsn1Readable, WriteError};
+use asn1::WriteError;
 use rustls_pki_types::UnixTime;
 
+use super::extension::{read_extensions, write_extensions};
+use super::reader::{Element, Irregularities, Reader};
+use super::time::read_time;
 use super::{
-    AlgorithmIdentifier, Bytes, Extension, Name, SingleResponse, extension::read_extensions,
-    extension::write_extensions, invalid, oid, read_all, read_time, write_time,
+    AlgorithmIdentifier, Bytes, Extension, Name, SingleResponse, invalid, oid, write_time,
 };
-use crate::{Error, Limits};
+use crate::{Error, Irregularity, Limits};
 
 /// ```asn1
 /// OCSPResponse ::= SEQUENCE {
@@ -36,22 +38,57 @@ impl<'a> OcspResponse<'a> {
     /// of the structure above, [`Error::ResponseType`] for an answer that is not a
     /// `BasicOCSPResponse`.
     pub fn parse(der: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        match Self::parse_lenient(der, limits)? {
+            (response, odd) if odd.is_empty() => Ok(response),
+            (_, odd) => Err(odd
+                .into_iter()
+                .next()
+                .map_or(Error::malformed("OCSPResponse", invalid()), Error::from)),
+        }
+    }
+
+    /// Reads a response, and lists its departures from DER and RFC 6960 that leave no doubt about
+    /// the other fields; the [module](crate::message) has the table. For tools that show messages,
+    /// and for revocations: a response that says *good* counts only if the list is empty.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), for other departures.
+    pub fn parse_lenient(
+        der: &'a [u8],
+        limits: &Limits,
+    ) -> Result<(Self, Vec<Irregularity>), Error> {
         limits.check_response(der.len())?;
-        let (status, bytes) = read_outer(der).map_err(|e| Error::malformed("OCSPResponse", e))?;
-        match (status, bytes) {
-            (Some(OcspResponseStatus::Successful), Some((basic, response)))
-                if basic == oid::BASIC_RESPONSE =>
-            {
-                BasicOcspResponse::parse(response, limits).map(Self::Successful)
-            }
-            (Some(OcspResponseStatus::Successful), Some((other, _))) => {
-                Err(Error::ResponseType(other))
-            }
+        let mut odd = Vec::new();
+        let whole = Reader::whole("OCSPResponse", der)?;
+        whole.has_tag(SEQUENCE)?;
+        let mut fields = whole.inside("OCSPResponse");
+        let status = fields.element("responseStatus")?;
+        let value = status.parse::<asn1::Enumerated>()?.value();
+        let Some(response_status) = OcspResponseStatus::from_value(value) else {
+            return Err(status.irregular("the status is none of RFC 6960").into());
+        };
+        let bytes = fields.optional("responseBytes", 0xa0)?;
+        fields.end()?;
+        match bytes {
             // An error carries no answer, and an answer is no error: what says both says nothing.
-            (Some(status), None) if status != OcspResponseStatus::Successful => {
-                Ok(Self::Unsuccessful(status))
+            Some(bytes) if response_status == OcspResponseStatus::Successful => {
+                let bytes = bytes.only()?;
+                bytes.has_tag(SEQUENCE)?;
+                let mut fields = bytes.inside("ResponseBytes");
+                let response_type = fields.element("responseType")?.parse()?;
+                let response = fields.expect("response", 0x04)?;
+                fields.end()?;
+                if response_type != oid::BASIC_RESPONSE {
+                    return Err(Error::ResponseType(response_type));
+                }
+                let basic = BasicOcspResponse::read(response.only()?, limits, &mut odd)?;
+                Ok((Self::Successful(basic), odd))
             }
-            _ => Err(Error::malformed("OCSPResponse", invalid())),
+            None if response_status != OcspResponseStatus::Successful => {
+                Ok((Self::Unsuccessful(response_status), odd))
+            }
+            Some(bytes) => Err(bytes.irregular("an error carries an answer").into()),
+            None => Err(status.irregular("success comes without an answer").into()),
         }
     }
 
@@ -82,20 +119,7 @@ impl<'a> OcspResponse<'a> {
     }
 }
 
-type Outer<'a> = (Option<OcspResponseStatus>, Option<(ObjectIdentifier, &'a [u8])>);
-
-fn read_outer(der: &[u8]) -> ParseResult<Outer<'_>> {
-    asn1::parse_single::<asn1::Sequence<'_>>(der)?.parse(|p| {
-        let status = p.read_element::<asn1::Enumerated>()?;
-        let bytes = p
-            .read_element::<Option<Explicit<asn1::Sequence<'_>, 0>>>()?
-            .map(|bytes| {
-                bytes.into_inner().parse(|p| Ok((p.read_element()?, p.read_element::<&[u8]>()?)))
-            })
-            .transpose()?;
-        Ok((OcspResponseStatus::from_value(status.value()), bytes))
-    })
-}
+const SEQUENCE: u8 = 0x30;
 
 /// `OCSPResponseStatus`. The discriminants are the encoded values; 4 is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,28 +185,24 @@ pub struct BasicOcspResponse<'a> {
 }
 
 impl<'a> BasicOcspResponse<'a> {
-    fn parse(der: &'a [u8], limits: &Limits) -> Result<Self, Error> {
-        let malformed = |e| Error::malformed("BasicOCSPResponse", e);
-        let (tbs, signature_algorithm, signature, certs) = asn1::parse_single(der)
-            .and_then(|sequence: asn1::Sequence<'a>| {
-                sequence.parse(|p| {
-                    let tbs: asn1::Tlv<'a> = p.read_element()?;
-                    let algorithm = p.read_element()?;
-                    let signature = super::read_octets(p)?;
-                    let certs = p.read_element::<Option<Explicit<asn1::Sequence<'a>, 0>>>()?;
-                    Ok((tbs, algorithm, signature, certs.map(Explicit::into_inner)))
-                })
-            })
-            .map_err(malformed)?;
-        let certs = match certs {
-            Some(certs) => read_certs(certs, limits).map_err(malformed)?,
-            None => Vec::new(),
-        };
+    fn read(basic: Element<'a>, limits: &Limits, odd: &mut Irregularities) -> Result<Self, Error> {
+        basic.has_tag(SEQUENCE)?;
+        let mut fields = basic.inside("BasicOCSPResponse");
+        let tbs = fields.expect("tbsResponseData", SEQUENCE)?;
+        let signature_algorithm = fields.element("signatureAlgorithm")?.parse()?;
+        let signature = fields.element("signature")?;
+        let bits: asn1::BitString<'a> = signature.parse()?;
+        // Bits at the end that do not count would be bytes that are verified and yet say nothing.
+        if bits.padding_bits() != 0 {
+            return Err(signature.irregular("the signature is not of whole bytes").into());
+        }
+        let certs = read_certs(fields.optional("certs", 0xa0)?, limits, odd)?;
+        fields.end()?;
         Ok(Self {
-            data: ResponseData::parse(tbs, limits)?,
-            tbs: Bytes::Borrowed(tbs.full_data()),
+            data: ResponseData::read(tbs, limits, odd)?,
+            tbs: Bytes::Borrowed(tbs.tlv().full_data()),
             signature_algorithm,
-            signature: Bytes::Borrowed(signature),
+            signature: Bytes::Borrowed(bits.as_bytes()),
             certs,
         })
     }
@@ -249,15 +269,27 @@ impl<'a> BasicOcspResponse<'a> {
     }
 }
 
-fn read_certs<'a>(certs: asn1::Sequence<'a>, limits: &Limits) -> ParseResult<Vec<Bytes<'a>>> {
-    let certs: Vec<asn1::Tlv<'a>> = read_all(certs, limits.certificates)?;
-    let sequence = <asn1::Sequence<'_> as SimpleAsn1Readable<'_>>::TAG;
-    match certs.iter().find(|cert| cert.tag() != sequence) {
-        Some(other) => {
-            Err(asn1::ParseError::new(asn1::ParseErrorKind::UnexpectedTag { actual: other.tag() }))
+fn read_certs<'a>(
+    tagged: Option<Element<'a>>,
+    limits: &Limits,
+    odd: &mut Irregularities,
+) -> Result<Vec<Bytes<'a>>, Error> {
+    let Some(tagged) = tagged else { return Ok(Vec::new()) };
+    let list = tagged.only()?;
+    list.has_tag(SEQUENCE)?;
+    let mut reader = list.inside("certs");
+    let mut certs = Vec::new();
+    while !reader.is_empty() {
+        let cert = reader.element("Certificate")?;
+        if certs.len() == limits.certificates {
+            return Err(list.too_many(limits.certificates));
         }
-        None => Ok(certs.iter().map(|cert| Bytes::Borrowed(cert.full_data())).collect()),
+        if let Some(irregular) = cert.has_tag(SEQUENCE).err().and_then(|e| e.irregularity()) {
+            odd.push(irregular);
+        }
+        certs.push(Bytes::Borrowed(cert.tlv().full_data()));
     }
+    Ok(certs)
 }
 
 /// DER that is already encoded.
@@ -299,22 +331,42 @@ pub struct ResponseData<'a> {
 }
 
 impl<'a> ResponseData<'a> {
-    fn parse(tbs: asn1::Tlv<'a>, limits: &Limits) -> Result<Self, Error> {
-        let parsed = tbs.parse::<asn1::Sequence<'a>>().and_then(|sequence| {
-            sequence.parse(|p| {
-                // v1 is the default, which DER does not encode; there is no other version.
-                if p.read_element::<Option<Explicit<asn1::BigInt<'a>, 0>>>()?.is_some() {
-                    return Err(invalid());
-                }
-                let responder_id = ResponderId::read(p)?;
-                let produced_at = read_time(&p.read_element()?)?;
-                let responses = read_all(p.read_element()?, limits.single_responses)?;
-                let extensions = p.read_element::<Option<Explicit<asn1::Sequence<'a>, 1>>>()?;
-                let extensions = read_extensions(extensions.map(Explicit::into_inner))?;
-                Ok(Self { responder_id, produced_at, responses, extensions })
-            })
-        });
-        parsed.map_err(|e| Error::malformed("ResponseData", e))
+    fn read(tbs: Element<'a>, limits: &Limits, odd: &mut Irregularities) -> Result<Self, Error> {
+        let mut fields = tbs.inside("ResponseData");
+        // v1 is the default, which DER does not encode; there is no other version.
+        if let Some(version) = fields.optional("version", 0xa0)? {
+            odd.push(
+                version.irregular("a version is written, and v1, the only one, is the default"),
+            );
+        }
+        let responder_id = ResponderId::read(fields.element("responderID")?)?;
+        let produced_at = read_time(fields.element("producedAt")?, odd)?;
+        let list = fields.expect("responses", SEQUENCE)?;
+        let mut statements = list.inside("responses");
+        let mut responses = Vec::new();
+        let mut count = 0;
+        while !statements.is_empty() {
+            let statement = statements.element("SingleResponse")?;
+            if count == limits.single_responses {
+                return Err(list.too_many(limits.single_responses));
+            }
+            count += 1;
+            match SingleResponse::read(statement, odd) {
+                Ok(single) => responses.push(single),
+                // It may hide nothing of the others.
+                Err(error) => odd.push(error.irregularity().ok_or(error)?),
+            }
+        }
+        let mut data = Self { responder_id, produced_at, responses, extensions: Vec::new() };
+        match fields
+            .optional("responseExtensions", 0xa1)
+            .and_then(|tagged| read_extensions(tagged, odd))
+        {
+            Ok(extensions) => data.extensions = extensions,
+            Err(error) => odd.push(error.irregularity().ok_or(error)?),
+        }
+        odd.extend(fields.trailing());
+        Ok(data)
     }
 
     /// The nonce that the responder put in (RFC 9654).
@@ -353,12 +405,12 @@ pub enum ResponderId<'a> {
 }
 
 impl<'a> ResponderId<'a> {
-    fn read(p: &mut asn1::Parser<'a>) -> ParseResult<Self> {
-        if let Some(name) = p.read_element::<Option<Explicit<Name<'a>, 1>>>()? {
-            return Ok(Self::ByName(name.into_inner()));
+    fn read(id: Element<'a>) -> Result<Self, Error> {
+        if id.tlv().tag().as_u8() == Some(0xa1) {
+            return Ok(Self::ByName(id.only()?.parse()?));
         }
-        let hash = p.read_element::<Explicit<&'a [u8], 2>>()?.into_inner();
-        Ok(Self::ByKey(Bytes::Borrowed(hash)))
+        id.has_tag(0xa2)?;
+        Ok(Self::ByKey(Bytes::Borrowed(id.only()?.parse()?)))
     }
 
     /// A copy that borrows from nothing.

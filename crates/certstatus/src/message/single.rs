@@ -2,16 +2,15 @@
 
 use std::fmt;
 
-use asn1::{
-    Enumerated, Explicit, Implicit, ParseResult, SimpleAsn1Readable, SimpleAsn1Writable, WriteError,
-};
+use asn1::{Enumerated, SimpleAsn1Readable, SimpleAsn1Writable, WriteError};
 use rustls_pki_types::UnixTime;
 
-use super::{
-    CertId, Extension, extension::read_extensions, extension::write_extensions, invalid, read_time,
-    write_time,
-};
-use crate::time::Rfc3339;
+use super::extension::{read_extensions, write_extensions};
+use super::reader::{Element, Irregularities, Reader};
+use super::time::read_time;
+use super::{CertId, Extension, write_time};
+use crate::Error;
+use crate::time::{Rfc3339, unix};
 
 /// ```asn1
 /// SingleResponse ::= SEQUENCE {
@@ -80,9 +79,9 @@ impl fmt::Display for CertStatus {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevokedInfo {
-    /// When the certificate was revoked.
+    /// When the certificate was revoked; 1970-01-01 for an irregular time that cannot be represented.
     pub revocation_time: UnixTime,
-    /// Why, if the responder says so.
+    /// Why, if the responder names a reason of RFC 5280.
     pub revocation_reason: Option<CrlReason>,
 }
 
@@ -147,24 +146,9 @@ impl fmt::Display for CrlReason {
     }
 }
 
-impl<'a> SimpleAsn1Readable<'a> for RevokedInfo {
-    const TAG: asn1::Tag = <asn1::Sequence<'_> as SimpleAsn1Readable<'_>>::TAG;
-
-    fn parse_data(contents: &'a [u8]) -> ParseResult<Self> {
-        asn1::parse(contents, |p| {
-            let revocation_time = read_time(&p.read_element()?)?;
-            let revocation_reason = p
-                .read_element::<Option<Explicit<Enumerated, 0>>>()?
-                .map(|value| CrlReason::from_value(value.as_inner().value()).ok_or_else(invalid))
-                .transpose()?;
-            Ok(Self { revocation_time, revocation_reason })
-        })
-    }
-}
-
 impl SimpleAsn1Writable for RevokedInfo {
     type Error = WriteError;
-    const TAG: asn1::Tag = <Self as SimpleAsn1Readable<'_>>::TAG;
+    const TAG: asn1::Tag = <asn1::Sequence<'_> as SimpleAsn1Readable<'_>>::TAG;
 
     fn write_data(&self, dest: &mut asn1::WriteBuf) -> asn1::WriteResult {
         let mut w = asn1::Writer::new(dest);
@@ -178,38 +162,106 @@ impl SimpleAsn1Writable for RevokedInfo {
     }
 }
 
-fn read_status(p: &mut asn1::Parser<'_>) -> ParseResult<CertStatus> {
-    if p.read_element::<Option<Implicit<asn1::Null, 0>>>()?.is_some() {
-        return Ok(CertStatus::Good);
+impl RevokedInfo {
+    /// Reads the contents of the tag *revoked*. Whatever they are, the status is *revoked*.
+    fn read(status: Element<'_>, odd: &mut Irregularities) -> Self {
+        let mut info = Self { revocation_time: unix(0), revocation_reason: None };
+        if status.has_tag(REVOKED).is_err() {
+            odd.push(status.irregular("the status revoked is not a SEQUENCE"));
+        }
+        let mut fields = status.inside("RevokedInfo");
+        if let Err(error) = info.read_fields(&mut fields, odd) {
+            odd.push(error.irregularity().unwrap_or_else(|| status.irregular("it cannot be read")));
+        }
+        odd.extend(fields.trailing());
+        info
     }
-    if p.read_element::<Option<Implicit<asn1::Null, 2>>>()?.is_some() {
-        return Ok(CertStatus::Unknown);
+
+    fn read_fields(
+        &mut self,
+        fields: &mut Reader<'_>,
+        odd: &mut Irregularities,
+    ) -> Result<(), Error> {
+        self.revocation_time = read_time(fields.element("revocationTime")?, odd)?;
+        if let Some(reason) = fields.optional("revocationReason", 0xa0)? {
+            let reason = reason.only()?;
+            let value = reason.parse::<Enumerated>()?.value();
+            self.revocation_reason = CrlReason::from_value(value);
+            if self.revocation_reason.is_none() {
+                odd.push(reason.irregular("the reason is none of RFC 5280"));
+            }
+        }
+        Ok(())
     }
-    Ok(CertStatus::Revoked(p.read_element::<Implicit<RevokedInfo, 1>>()?.into_inner()))
 }
 
-impl<'a> SimpleAsn1Readable<'a> for SingleResponse<'a> {
-    const TAG: asn1::Tag = <asn1::Sequence<'_> as SimpleAsn1Readable<'_>>::TAG;
+const GOOD: u8 = 0x80;
+const REVOKED: u8 = 0xa1;
+const UNKNOWN: u8 = 0x82;
 
-    fn parse_data(contents: &'a [u8]) -> ParseResult<Self> {
-        asn1::parse(contents, |p| {
-            let cert_id = p.read_element()?;
-            let cert_status = read_status(p)?;
-            let this_update = read_time(&p.read_element()?)?;
-            let next_update = p
-                .read_element::<Option<Explicit<asn1::X509GeneralizedTime, 0>>>()?
-                .map(|time| read_time(time.as_inner()))
-                .transpose()?;
-            let extensions = p.read_element::<Option<Explicit<asn1::Sequence<'a>, 1>>>()?;
-            let extensions = read_extensions(extensions.map(Explicit::into_inner))?;
-            Ok(Self { cert_id, cert_status, this_update, next_update, extensions })
-        })
+fn read_status(status: Element<'_>, odd: &mut Irregularities) -> Result<CertStatus, Error> {
+    let tlv = status.tlv();
+    let empty = |tag, odd: &mut Irregularities| {
+        if tlv.tag().as_u8() != Some(tag) || !tlv.data().is_empty() {
+            odd.push(status.irregular("the status is not an empty NULL"));
+        }
+    };
+    // The number of the tag decides, primitive or constructed.
+    match tlv.tag().as_u8() {
+        Some(0x80 | 0xa0) => {
+            empty(GOOD, odd);
+            Ok(CertStatus::Good)
+        }
+        Some(0x81 | REVOKED) => Ok(CertStatus::Revoked(RevokedInfo::read(status, odd))),
+        Some(0x82 | 0xa2) => {
+            empty(UNKNOWN, odd);
+            Ok(CertStatus::Unknown)
+        }
+        _ => {
+            status.has_tag(REVOKED)?;
+            Err(status.irregular("the status is none of RFC 6960").into())
+        }
+    }
+}
+
+impl<'a> SingleResponse<'a> {
+    /// Reads a statement. What follows the tag *revoked* cannot take the revocation back: it is
+    /// irregular where it cannot be read.
+    pub(super) fn read(statement: Element<'a>, odd: &mut Irregularities) -> Result<Self, Error> {
+        statement.has_tag(0x30)?;
+        let mut fields = statement.inside("SingleResponse");
+        let cert_id = fields.element("certID")?.parse()?;
+        let cert_status = read_status(fields.element("certStatus")?, odd)?;
+        let (this_update, next_update, extensions) = (unix(0), None, Vec::new());
+        let mut single = Self { cert_id, cert_status, this_update, next_update, extensions };
+        match single.read_rest(&mut fields, odd) {
+            Err(error) if matches!(cert_status, CertStatus::Revoked(_)) => {
+                odd.push(error.irregularity().unwrap_or_else(|| statement.irregular("unreadable")));
+            }
+            rest => rest?,
+        }
+        odd.extend(fields.trailing());
+        Ok(single)
+    }
+
+    fn read_rest(
+        &mut self,
+        fields: &mut Reader<'a>,
+        odd: &mut Irregularities,
+    ) -> Result<(), Error> {
+        self.this_update = read_time(fields.element("thisUpdate")?, odd)?;
+        self.next_update = fields
+            .optional("nextUpdate", 0xa0)?
+            .map(|tagged| read_time(tagged.only()?, odd))
+            .transpose()?;
+        self.extensions = read_extensions(fields.optional("singleExtensions", 0xa1)?, odd)?;
+        Ok(())
     }
 }
 
 impl SimpleAsn1Writable for SingleResponse<'_> {
     type Error = WriteError;
-    const TAG: asn1::Tag = <Self as SimpleAsn1Readable<'_>>::TAG;
+    const TAG: asn1::Tag = <asn1::Sequence<'_> as SimpleAsn1Readable<'_>>::TAG;
 
     fn write_data(&self, dest: &mut asn1::WriteBuf) -> asn1::WriteResult {
         let mut w = asn1::Writer::new(dest);

@@ -4,6 +4,7 @@
 //! What costs little comes first: reading, the match, extensions and times; then the signatures,
 //! in `signer.rs`. Whatever is wrong is an [`Error`] that names the stage and the facts.
 
+mod issuer_hashes;
 mod signer;
 
 use std::fmt;
@@ -16,8 +17,11 @@ use crate::message::{
     BasicOcspResponse, CertId, CertStatus, Extension, OcspResponse, SingleResponse, oid,
 };
 use crate::time::{after, before};
-use crate::{Certificate, Error, ExtensionError, Issuer, Limits, MatchError, TimeError, describe};
+use crate::{
+    Certificate, Error, ExtensionError, Irregularity, Issuer, Limits, MatchError, TimeError, describe,
+};
 
+use issuer_hashes::IssuerHashes;
 pub use signer::Signer;
 pub(crate) use signer::find_algorithm;
 
@@ -145,16 +149,16 @@ impl<'a> Verifier<'a> {
         issuer: &Issuer<'_>,
         now: UnixTime,
     ) -> Result<VerifiedResponse, Error> {
-        let basic = self.successful(response)?;
+        let (basic, odd) = self.successful(response)?;
         if certificate.issuer() != issuer.subject() {
             return Err(MatchError::NotIssuedBy {
-                named: certificate.issuer().to_string(),
-                given: issuer.subject().to_string(),
+                named: crate::brief(certificate.issuer()),
+                given: crate::brief(issuer.subject()),
                 difference: describe::string_types(certificate.issuer(), issuer.subject()),
             }
             .into());
         }
-        self.judge(&basic, response, certificate.serial_number(), issuer, now)
+        self.judge(&basic, &odd, response, certificate.serial_number(), issuer, now)
     }
 
     /// Verifies as [`verify`](Self::verify) does, for those who keep of a certificate no more than
@@ -169,29 +173,49 @@ impl<'a> Verifier<'a> {
         issuer: &Issuer<'_>,
         now: UnixTime,
     ) -> Result<VerifiedResponse, Error> {
-        let basic = self.successful(response)?;
-        self.judge(&basic, response, serial_number, issuer, now)
+        let (basic, odd) = self.successful(response)?;
+        self.judge(&basic, &odd, response, serial_number, issuer, now)
     }
 
     /// The response that the responder gave, if it gave one.
-    fn successful<'r>(&self, response: &'r [u8]) -> Result<BasicOcspResponse<'r>, Error> {
-        match OcspResponse::parse(response, &self.limits)? {
-            OcspResponse::Successful(basic) => Ok(basic),
-            OcspResponse::Unsuccessful(status) => Err(Error::Unsuccessful(status)),
+    fn successful<'r>(
+        &self,
+        response: &'r [u8],
+    ) -> Result<(BasicOcspResponse<'r>, Vec<Irregularity>), Error> {
+        match OcspResponse::parse_lenient(response, &self.limits)? {
+            (OcspResponse::Successful(basic), odd) => Ok((basic, odd)),
+            (OcspResponse::Unsuccessful(status), _) => Err(Error::Unsuccessful(status)),
         }
     }
 
+    /// Strictness is asymmetric: an irregularity, an extension that is not understood or another
+    /// nonce refuses every status but *revoked*, which a response must not hide in that way.
     fn judge(
         &self,
         basic: &BasicOcspResponse<'_>,
+        odd: &[Irregularity],
         response: &[u8],
         serial_number: &[u8],
         issuer: &Issuer<'_>,
         now: UnixTime,
     ) -> Result<VerifiedResponse, Error> {
-        let matching = find_matching(basic, serial_number, issuer)?;
-        self.check_extensions(basic, &matching)?;
-        let (single, window) = self.choose(basic, &matching, now)?;
+        let irregular = || odd.first().map_or(Ok(()), |first| Err(Error::from(*first)));
+        let matching = match find_matching(basic, serial_number, issuer) {
+            Ok(matching) => matching,
+            Err(error) => return Err(irregular().err().unwrap_or(error)),
+        };
+        let is_revoked =
+            |single: &SingleResponse<'_>| matches!(single.cert_status, CertStatus::Revoked(_));
+        let extensions = self.check_extensions(basic, &matching);
+        if !matching.iter().any(|single| is_revoked(single)) {
+            irregular()?;
+            extensions.as_ref().map_err(Clone::clone)?;
+        }
+        let (single, window) = self.choose(basic, !odd.is_empty(), &matching, now)?;
+        if !is_revoked(single) {
+            irregular()?;
+            extensions.as_ref().map_err(Clone::clone)?;
+        }
         let (signer, delegation) = signer::find(
             basic,
             issuer,
@@ -200,6 +224,9 @@ impl<'a> Verifier<'a> {
             now,
         )?;
         let mut singles = basic.data().responses.iter();
+        let refused = extensions.err().map(|error| error.to_string());
+        // More than a few sentences would be the responder's way to fill a log.
+        let odd = odd.iter().map(Irregularity::to_string).chain(refused).take(8);
         Ok(VerifiedResponse {
             position: singles.position(|one| std::ptr::eq(one, single)).unwrap_or(usize::MAX),
             status: single.cert_status,
@@ -208,6 +235,7 @@ impl<'a> Verifier<'a> {
             produced_at: basic.data().produced_at,
             window: window.within(delegation),
             signer,
+            odd: odd.collect(),
             der: response.into(),
         })
     }
@@ -219,6 +247,7 @@ impl<'a> Verifier<'a> {
     fn choose<'r>(
         &self,
         basic: &BasicOcspResponse<'_>,
+        is_odd: bool,
         matching: &[&'r SingleResponse<'r>],
         now: UnixTime,
     ) -> Result<(&'r SingleResponse<'r>, Window), Error> {
@@ -227,7 +256,8 @@ impl<'a> Verifier<'a> {
         let mut last_ended: Option<UnixTime> = None;
         let mut next_begins: Option<UnixTime> = None;
         for single in matching {
-            match Window::of(single, basic.data().produced_at, &self.freshness, now) {
+            let window = Window::of(single, basic.data().produced_at, &self.freshness, now);
+            match window.or_else(|error| self.odd_revocation(single, is_odd, now).ok_or(error)) {
                 Ok(window) => {
                     let rank = |s: &SingleResponse<'_>| (s.cert_status.strictness(), s.this_update);
                     if chosen.is_none_or(|(best, _)| rank(single) > rank(best)) {
@@ -260,6 +290,24 @@ impl<'a> Verifier<'a> {
             (None, Some(error)) => Err(error.into()),
             (None, None) => Err(no_match(basic, &[])),
         }
+    }
+
+    /// The window of a revocation in an irregular response whose times do not contain `now`: those
+    /// may be the times that cannot be read. It holds for the time of a response without `nextUpdate`.
+    fn odd_revocation(
+        &self,
+        single: &SingleResponse<'_>,
+        is_odd: bool,
+        now: UnixTime,
+    ) -> Option<Window> {
+        let unread = single.this_update.as_secs() == 0
+            || single.next_update.is_some_and(|next| next.as_secs() == 0);
+        if !is_odd || !unread || !matches!(single.cert_status, CertStatus::Revoked(_)) {
+            return None;
+        }
+        let expires = after(now, self.freshness.max_age);
+        let from = before(now, self.freshness.skew);
+        Some(Window { from, until: after(expires, self.freshness.skew), expires })
     }
 
     /// Refuses critical extensions that are not understood, and a nonce that is not ours.
@@ -302,11 +350,14 @@ fn find_matching<'r>(
     serial_number: &[u8],
     issuer: &Issuer<'_>,
 ) -> Result<Vec<&'r SingleResponse<'r>>, Error> {
+    let mut hashes = IssuerHashes::new(issuer);
     let matching: Vec<_> = basic
         .data()
         .responses
         .iter()
-        .filter(|single| single.cert_id.matches_serial(serial_number, issuer))
+        .filter(|single| {
+            single.cert_id.serial_number.as_ref() == serial_number && hashes.are_of(&single.cert_id)
+        })
         .collect();
     if matching.is_empty() {
         return Err(no_match(basic, serial_number));
@@ -318,10 +369,10 @@ fn no_match(basic: &BasicOcspResponse<'_>, serial_number: &[u8]) -> Error {
     let cert_ids = basic.data().responses.iter().map(|single| &single.cert_id);
     let same_serial = |id: &&CertId<'_>| id.serial_number.as_ref() == serial_number;
     let found = match (cert_ids.clone().find(same_serial), cert_ids.clone().next()) {
-        (Some(id), _) if id.hash().is_none() => id.to_string(),
+        (Some(id), _) if id.hash().is_none() => crate::brief(id),
         (Some(_), _) => "that serial of another issuer".to_owned(),
-        (None, Some(id)) if cert_ids.len() == 1 => id.to_string(),
-        (None, Some(id)) => format!("{id} and {} others", cert_ids.len() - 1),
+        (None, Some(id)) if cert_ids.len() == 1 => crate::brief(id),
+        (None, Some(id)) => format!("{} and {} others", crate::brief(id), cert_ids.len() - 1),
         (None, None) => "nothing at all".to_owned(),
     };
     MatchError::NoMatch { wanted: crate::hex(serial_number), found }.into()
@@ -398,6 +449,8 @@ pub struct VerifiedResponse {
     produced_at: UnixTime,
     window: Window,
     signer: Signer,
+    /// Sentences, a few at most.
+    odd: Arc<[String]>,
     der: Arc<[u8]>,
 }
 
@@ -436,6 +489,13 @@ impl VerifiedResponse {
         self.window.from <= now && now < self.window.until
     }
 
+    /// Why the response would be refused if it did not report a revocation: its first departures
+    /// from DER and RFC 6960, extensions that are not understood, another nonce. Empty unless
+    /// [`status`](Self::status) is *revoked*.
+    pub fn irregularities(&self) -> &[String] {
+        &self.odd
+    }
+
     /// Who signed.
     pub fn signer(&self) -> Signer {
         self.signer
@@ -465,9 +525,8 @@ impl VerifiedResponse {
             single_responses: usize::MAX,
             ..Limits::default()
         };
-        let OcspResponse::Successful(basic) = OcspResponse::parse(&self.der, &limits)? else {
-            return Ok(false);
-        };
+        let (parsed, _) = OcspResponse::parse_lenient(&self.der, &limits)?;
+        let OcspResponse::Successful(basic) = parsed else { return Ok(false) };
         let meant = basic.data().responses.get(self.position);
         Ok(meant.is_some_and(|single| single.cert_id.matches_name(&certificate)))
     }

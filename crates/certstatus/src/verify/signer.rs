@@ -95,8 +95,8 @@ pub(super) fn find(
         }
     }
     Err(refused.unwrap_or_else(|| SignerError::NoCandidate {
-        responder: responder_id.to_string(),
-        issuer: issuer.subject().to_string(),
+        responder: crate::brief(responder_id),
+        issuer: crate::brief(issuer.subject()),
         certificates: basic.certs().len(),
         difference: match responder_id {
             ResponderId::ByName(name) => describe::string_types(name, issuer.subject()),
@@ -197,8 +197,8 @@ fn not_delegated(
             key: describe::algorithm(&issuer.public_key().algorithm()),
         },
         _ => SignerError::NotDelegated {
-            delegate: delegate.subject().to_string(),
-            issuer: issuer.subject().to_string(),
+            delegate: crate::brief(delegate.subject()),
+            issuer: crate::brief(issuer.subject()),
             reason,
         },
     }
@@ -216,7 +216,7 @@ fn verify_signature(
         .verify_signature(key.subject_public_key(), basic.tbs_der(), basic.signature())
         .map_err(|_| match describe::odd_rsa_key(key) {
             Some(key) => SignerError::UnsupportedKey { signed: "response", key },
-            None => SignerError::BadSignature { signer: signer.to_string() },
+            None => SignerError::BadSignature { signer: crate::brief(signer) },
         })
 }
 

@@ -7,6 +7,7 @@
     reason = "a test stops where it cannot go on"
 )]
 
+mod irregular_responses;
 mod policy;
 mod rfc6960_3_2_acceptance;
 mod rfc6960_4_1_request;

@@ -178,7 +178,10 @@ fn certificates_must_at_least_be_sequences() {
 #[test]
 fn errors_are_sentences() {
     let error = parse(&[0x30, 3, 10, 1]).unwrap_err();
-    assert_eq!(error.to_string(), "the OCSPResponse is malformed: it ends a byte too early");
+    assert_eq!(
+        error.to_string(),
+        "the OCSPResponse is malformed: the whole at byte 0: it ends a byte too early"
+    );
     let html = b"<html>503 Service Unavailable</html>";
     let error = parse(html).unwrap_err().to_string();
     assert!(error.starts_with("the OCSPResponse is malformed"), "{error}");

@@ -141,10 +141,8 @@ impl StatusFacts {
     pub(crate) fn verified(verified: &VerifiedResponse, now: UnixTime) -> Option<Self> {
         // The verifier had read it, and with a limit that may be another one.
         let limits = unlimited(verified.der().len());
-        let OcspResponse::Successful(basic) = OcspResponse::parse(verified.der(), &limits).ok()?
-        else {
-            return None;
-        };
+        let (response, _) = OcspResponse::parse_lenient(verified.der(), &limits).ok()?;
+        let OcspResponse::Successful(basic) = response else { return None };
         let said = Said {
             status: verified.status(),
             this_update: verified.this_update(),
@@ -167,10 +165,8 @@ impl StatusFacts {
         freshness: Freshness,
         now: UnixTime,
     ) -> Option<Self> {
-        let OcspResponse::Successful(basic) = OcspResponse::parse(der, &Limits::default()).ok()?
-        else {
-            return None;
-        };
+        let (response, _) = OcspResponse::parse_lenient(der, &Limits::default()).ok()?;
+        let OcspResponse::Successful(basic) = response else { return None };
         let about =
             |single: &&SingleResponse<'_>| single.cert_id.serial_number.as_ref() == serial_number;
         let singles = &basic.data().responses;

@@ -41,6 +41,9 @@ impl CertIdShown {
 pub(super) struct RequestShown {
     /// Bytes in all.
     length: usize,
+    /// Departures from DER and RFC 6960, each with its field and offset.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    irregularities: Vec<String>,
     requests: Vec<SingleShown>,
     /// The nonce in hexadecimal.
     nonce: Option<String>,
@@ -70,9 +73,10 @@ struct SignatureShown {
 
 impl RequestShown {
     pub(super) fn read(der: &[u8], limits: &Limits) -> Result<Self, Error> {
-        let request = OcspRequest::parse(der, limits)?;
+        let (request, irregularities) = OcspRequest::parse_lenient(der, limits)?;
         Ok(Self {
             length: der.len(),
+            irregularities: irregularities.iter().map(ToString::to_string).collect(),
             requests: request.requests.iter().map(SingleShown::new).collect(),
             nonce: request.nonce().map(hex),
             extensions: ExtensionShown::all(&request.extensions),
@@ -84,6 +88,9 @@ impl RequestShown {
     pub(super) fn render(&self, page: &mut Page, now: UnixTime) {
         page.section("OCSP request");
         page.field("length", format!("{} bytes", self.length));
+        for irregularity in &self.irregularities {
+            page.field("not RFC 6960", irregularity);
+        }
         page.field("nonce", self.nonce.as_deref().unwrap_or("none"));
         if let Some(name) = &self.requestor_name {
             page.field("requestor", name);

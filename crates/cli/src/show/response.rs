@@ -22,6 +22,9 @@ pub(super) struct ResponseShown {
     length: usize,
     /// The RFC's name: `successful`, `tryLater` and so on.
     response_status: String,
+    /// Departures from DER and RFC 6960, each with its field and offset.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    irregularities: Vec<String>,
     /// The answer, when `response_status` is `successful`.
     #[serde(skip_serializing_if = "Option::is_none")]
     basic: Option<BasicShown>,
@@ -70,9 +73,10 @@ struct SingleShown {
 
 impl ResponseShown {
     pub(super) fn read(der: &[u8], limits: &Limits) -> Result<Self, Error> {
-        let response = OcspResponse::parse(der, limits)?;
+        let (response, irregularities) = OcspResponse::parse_lenient(der, limits)?;
         Ok(Self {
             length: der.len(),
+            irregularities: irregularities.iter().map(ToString::to_string).collect(),
             response_status: response.status().to_string(),
             basic: match &response {
                 OcspResponse::Successful(basic) => Some(BasicShown::new(basic)),
@@ -85,6 +89,9 @@ impl ResponseShown {
         page.section("OCSP response");
         page.field("length", format!("{} bytes", self.length));
         page.field("says", &self.response_status);
+        for irregularity in &self.irregularities {
+            page.field("not RFC 6960", irregularity);
+        }
         match &self.basic {
             Some(basic) => basic.render(page, now),
             None => {

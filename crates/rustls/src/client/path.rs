@@ -53,10 +53,16 @@ impl<'a> VerifiedPath<'a> {
         self.now
     }
 
-    /// Whether the certificate says that its server must staple (RFC 7633). A TLS feature extension
-    /// that cannot be read may have said so, and counts as if it had.
+    /// Returns whether the server must staple: its certificate says so (RFC 7633), or that of a CA in
+    /// the path, which binds every certificate below it (RFC 7633, 4.2.2). A TLS feature extension
+    /// that cannot be read may have said so, and counts as if it had. The trust anchor's certificate
+    /// is not looked at, because an anchor is a name and a key.
     pub fn must_staple(&self) -> bool {
-        self.end_entity.must_staple().unwrap_or(true)
+        let says = |certificate: &Certificate<'_>| certificate.must_staple().unwrap_or(true);
+        says(&self.end_entity)
+            || self.chain.intermediate_certificates().any(|authority| {
+                Certificate::parse(&authority.der()).map_or(true, |parsed| says(&parsed))
+            })
     }
 
     /// Verifies a response about this path's certificate, at the time of the handshake, with the

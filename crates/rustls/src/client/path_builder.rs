@@ -101,7 +101,22 @@ impl PathBuilder {
     }
 
     /// What rustls says to what webpki refused. Whatever it says, the path stays refused.
+    /// Errors that end a search for a path are translated here as rustls translates them, because
+    /// a search may be long and a server that fails on purpose should not cost two.
     fn error_of_rustls(&self, presented: &Presented<'_>, found: webpki::Error) -> rustls::Error {
+        match found {
+            webpki::Error::UnknownIssuer => return CertificateError::UnknownIssuer.into(),
+            webpki::Error::InvalidSignatureForPublicKey => {
+                return CertificateError::BadSignature.into();
+            }
+            webpki::Error::MaximumSignatureChecksExceeded
+            | webpki::Error::MaximumPathBuildCallsExceeded
+            | webpki::Error::MaximumPathDepthExceeded
+            | webpki::Error::MaximumNameConstraintComparisonsExceeded => {
+                return CertificateError::Other(OtherError(Arc::new(found))).into();
+            }
+            _ => {}
+        }
         let Presented { end_entity, intermediates, server_name, now } = *presented;
         match self.rustls.verify_server_cert(end_entity, intermediates, server_name, &[], now) {
             Err(error) => error,

@@ -83,8 +83,8 @@ fn either(loaded: Loaded, id: &Fingerprint) -> Option<Vec<u8>> {
 
 /// The latest `thisUpdate` in a response, which nobody has verified yet; `None` if it is none.
 fn claimed(response: &[u8]) -> Option<UnixTime> {
-    match OcspResponse::parse(response, &Limits::default()) {
-        Ok(OcspResponse::Successful(basic)) => {
+    match OcspResponse::parse_lenient(response, &Limits::default()) {
+        Ok((OcspResponse::Successful(basic), _)) => {
             basic.data().responses.iter().map(|single| single.this_update).max()
         }
         _ => None,
