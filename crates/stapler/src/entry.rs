@@ -246,8 +246,11 @@ impl Entry {
         if let Some(current) = current.as_ref().filter(|c| c.is_current(now) && now < c.expires()) {
             // Of two that are as new and disagree, the stricter one.
             let revoked = matches!(current.status(), CertStatus::Revoked(_));
+            // A revocation with times that cannot be read is never too old: strictness hides none.
+            let odd = !response.irregularities().is_empty() && !revoked;
             let enough = revoked || current.status() == response.status();
-            if rank(&response) < rank(current) || enough && rank(&response) == rank(current) {
+            let order = rank(&response).cmp(&rank(current));
+            if !odd && (order.is_lt() || enough && order.is_eq()) {
                 return Offered::NotNewer;
             }
             if response.status() == CertStatus::Unknown && is_staple(current, now) {

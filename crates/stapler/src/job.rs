@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use certstatus::message::CertStatus;
 use certstatus::{Error, Stage, VerifiedResponse};
+use rustls_pki_types::UnixTime;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
@@ -18,10 +19,10 @@ use crate::event::EventKind;
 use crate::fetch::{self, AttemptError, Caching, HttpError, Query, Reply};
 use crate::gate::Ended;
 use crate::metrics;
-use crate::origin::{presumed, prove, resolve};
+use crate::origin::{presumed, prove};
 use crate::shared::Shared;
 use crate::snapshot::risk_begins;
-use crate::store::{LEASE, Lease};
+use crate::store::{LEASE, Lease, patience_with_others};
 
 /// What became of asking a responder.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) enum Asked {
     TakenOver,
     /// Another member is asking; look again after that time.
     LeftToOthers(Duration),
+    /// The issuer has to be found first, which must not take a place before the responder.
+    NeedsIssuer,
     /// It did not serve.
     Failed {
         reason: String,
@@ -53,7 +56,7 @@ impl Asked {
     pub(crate) fn ended(&self) -> Ended {
         match self {
             Self::Answered { .. } | Self::NotModified(_) => Ended::Answered,
-            Self::TakenOver | Self::LeftToOthers(_) => Ended::NotAsked,
+            Self::TakenOver | Self::LeftToOthers(_) | Self::NeedsIssuer => Ended::NotAsked,
             Self::Failed { ended, .. } => *ended,
         }
     }
@@ -204,8 +207,11 @@ pub(crate) async fn ask(shared: &Shared, entry: &Entry, responder: usize) -> Ask
                 }
             }
             Ok(Lease::Held { retry }) => {
-                metrics::lease("held");
-                return Asked::LeftToOthers(retry);
+                if shared.clock.now() < lease_counts_until(shared, entry) {
+                    metrics::lease("held");
+                    return Asked::LeftToOthers(retry);
+                }
+                metrics::lease("overruled");
             }
             // Without the store each member is on its own.
             Err(error) => {
@@ -214,11 +220,15 @@ pub(crate) async fn ask(shared: &Shared, entry: &Entry, responder: usize) -> Ask
             }
         }
     }
-    let origin = match resolve(shared, entry).await {
-        Ok(origin) => origin,
-        Err(reason) => return Asked::not_asked(reason),
-    };
+    let Ok(origin) = prove(shared, entry, None) else { return Asked::NeedsIssuer };
     ask_one(shared, entry, &origin, responder).await
+}
+
+/// Until when another's lease keeps this member from asking.
+pub(crate) fn lease_counts_until(shared: &Shared, entry: &Entry) -> UnixTime {
+    let since = entry.state().left_since.get().unwrap_or_else(|| shared.clock.now());
+    let expires = entry.statement().as_ref().map(|statement| statement.expires());
+    patience_with_others(since, expires, shared.seed(&entry.id))
 }
 
 async fn ask_one(shared: &Shared, entry: &Entry, origin: &Origin, responder: usize) -> Asked {

@@ -129,7 +129,8 @@ impl Stapler {
             Some(urls) => shared.responders(urls.iter().map(String::as_str)),
             None => {
                 let urls = certificate.ocsp_urls().map_err(Error::Certificate)?;
-                shared.responders(urls.into_iter().filter(|url| shared.can_ask(url)))
+                let askable = urls.into_iter().filter(|url| shared.can_ask(url));
+                shared.responders(askable.take(crate::fetch::MOST_ADDRESSES))
             }
         };
         let algorithms = shared.algorithms();

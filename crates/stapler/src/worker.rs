@@ -49,6 +49,9 @@ const COMMANDS: usize = 256;
 /// Questions that are under way at the same time, to all responders together; each is a socket.
 const QUESTIONS: usize = 256;
 
+/// Issuers that are looked for at the same time; each is a socket for 20 s at most.
+const SEARCHES: usize = 64;
+
 /// What the worker is told from outside.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -78,6 +81,9 @@ pub(crate) struct Worker {
     running: HashMap<Id, Job>,
     loads: usize,
     questions: usize,
+    /// Certificates whose issuer is to be looked for.
+    searching: VecDeque<Arc<Entry>>,
+    searches: usize,
     last_now: UnixTime,
 }
 
@@ -88,6 +94,8 @@ enum Job {
     Load(Vec<Arc<Entry>>),
     /// A responder is asked, through that gate.
     Ask { entry: Arc<Entry>, gate: usize },
+    /// The issuer of a certificate is looked for.
+    Search(Arc<Entry>),
 }
 
 /// What a job found.
@@ -96,6 +104,8 @@ enum Done {
     /// Of each certificate, whether the store had something new.
     Loaded(Vec<bool>),
     Asked(Asked),
+    /// Whether the issuer is known now, or why not.
+    Sought(Result<(), String>),
     /// Housekeeping in the store, which changes nothing here.
     Tidied,
 }
@@ -121,6 +131,8 @@ impl Worker {
             running: HashMap::new(),
             loads: 0,
             questions: 0,
+            searching: VecDeque::new(),
+            searches: 0,
             last_now,
         }
     }
@@ -319,6 +331,17 @@ impl Worker {
                     _ => Asked::not_asked("the transport or the store has panicked".to_owned()),
                 };
                 self.finish_question(entry, gate, asked, now);
+            }
+            Some(Job::Search(entry)) => {
+                self.searches = self.searches.saturating_sub(1);
+                let found = match done {
+                    Some(Done::Sought(found)) => found,
+                    _ => Err("the transport has panicked".to_owned()),
+                };
+                if !entry.is_removed() {
+                    self.issuer_sought(&entry, found, now);
+                }
+                self.start_searches();
             }
             // What tidies up is nobody's job.
             None => {}

@@ -138,13 +138,31 @@ fn short_name(oid: &ObjectIdentifier) -> Option<&'static str> {
     })
 }
 
-/// The text of a directory string; bytes that are none are shown as hexadecimal.
+/// Returns the text of a directory string; bytes that are none are shown as hexadecimal.
 fn text(value: &Tlv<'_>) -> String {
-    const PRINTABLE: [u8; 4] = [0x0c, 0x13, 0x14, 0x16];
-    let is_text = value.tag().as_u8().is_some_and(|tag| PRINTABLE.contains(&tag));
-    match std::str::from_utf8(value.data()) {
-        Ok(text) if is_text => text.escape_debug().to_string(),
-        _ => format!("#{}", crate::hex(value.full_data())),
+    let data = value.data();
+    let decoded = match value.tag().as_u8() {
+        // UTF8String, PrintableString, TeletexString, IA5String.
+        Some(0x0c | 0x13 | 0x14 | 0x16) => std::str::from_utf8(data).ok().map(str::to_owned),
+        // BMPString: two bytes for each character. UTF-16 beyond it is read as well.
+        Some(0x1e) if data.len() % 2 == 0 => {
+            let units = data
+                .chunks_exact(2)
+                .map(|pair| pair.iter().fold(0, |unit, byte| unit << 8 | u16::from(*byte)));
+            char::decode_utf16(units).collect::<Result<String, _>>().ok()
+        }
+        // UniversalString: four bytes for each character.
+        Some(0x1c) if data.len() % 4 == 0 => data
+            .chunks_exact(4)
+            .map(|four| {
+                char::from_u32(four.iter().fold(0, |all, byte| all << 8 | u32::from(*byte)))
+            })
+            .collect(),
+        _ => None,
+    };
+    match decoded {
+        Some(text) => text.escape_debug().to_string(),
+        None => format!("#{}", crate::hex(value.full_data())),
     }
 }
 
@@ -185,6 +203,25 @@ mod tests {
         assert_eq!(header(127), [0x30, 127]);
         assert_eq!(header(128), [0x30, 0x81, 128]);
         assert_eq!(header(256), [0x30, 0x82, 1, 0]);
+    }
+
+    #[test]
+    fn wide_strings_are_shown_as_text() {
+        let shown = |tag: u8, value: &[u8]| {
+            let wrap = |tag: u8, value: &[u8]| [&[tag, value.len() as u8], value].concat();
+            let attribute = wrap(0x30, &[&[6, 3, 0x55, 4, 3], &wrap(tag, value)[..]].concat());
+            let der = wrap(0x30, &wrap(0x31, &attribute));
+            asn1::parse_single::<Name<'_>>(&der).unwrap().to_string()
+        };
+        assert_eq!(shown(0x1e, &[0, b'Z', 0, 0xfc, 0, b'r']), "CN=Zür");
+        assert_eq!(shown(0x1e, &[0xd8, 0x3d, 0xde, 0]), "CN=😀");
+        assert_eq!(shown(0x1e, &[0, 0x1b]), "CN=\\u{1b}", "escaped");
+        assert_eq!(shown(0x1c, &[0, 0, 0, b'Z', 0, 1, 0xf6, 0]), "CN=Z😀");
+        for (tag, value) in
+            [(0x1e, &[0, b'Z', 0][..]), (0x1e, &[0xd8, 0]), (0x1c, &[0, 0x11, 0, 0])]
+        {
+            assert!(shown(tag, value).starts_with("CN=#"), "{value:?}");
+        }
     }
 
     #[test]

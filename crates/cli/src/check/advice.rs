@@ -18,12 +18,10 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     pub(super) fn of(host: &'a str, path: &'a Path, now: UnixTime) -> Self {
-        // The path is verified, so that its certificate can be read; what cannot be read of its
-        // extensions may have been the mark.
         let certificate = Certificate::parse(&path.end_entity).ok();
         Self {
             host,
-            must_staple: certificate.as_ref().is_none_or(|c| c.must_staple().unwrap_or(true)),
+            must_staple: path.must_staple,
             urls: certificate.as_ref().and_then(|c| c.ocsp_urls().ok()).unwrap_or_default(),
             serial: certificate.map(|c| certstatus::hex(c.serial_number())).unwrap_or_default(),
             now,

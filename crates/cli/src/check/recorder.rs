@@ -40,6 +40,8 @@ pub(crate) struct Path {
     pub(crate) intermediates: Vec<CertificateDer<'static>>,
     /// The anchor.
     pub(crate) anchor: TrustAnchor<'static>,
+    /// Whether its certificate, or that of a CA in the path, says that the server must staple.
+    pub(crate) must_staple: bool,
     /// What the staple says, or why it is not to be trusted; `None` when nothing was stapled.
     pub(crate) staple: Option<Result<VerifiedResponse, certstatus::Error>>,
 }
@@ -50,6 +52,7 @@ impl Path {
             end_entity: CertificateDer::from(path.end_entity().der().to_vec()),
             intermediates: path.intermediates().map(CertificateDer::into_owned).collect(),
             anchor: path.anchor().to_owned(),
+            must_staple: path.must_staple(),
             staple: response.map(|response| path.verify(response)),
         }
     }

@@ -132,6 +132,9 @@ pub(crate) struct StatusFacts {
     pub(crate) nonce: Option<String>,
     /// The length of the response in bytes.
     pub(crate) length: usize,
+    /// Why the response would be refused if it did not report a revocation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) irregularities: Vec<String>,
     #[serde(skip)]
     window: Window,
 }
@@ -154,7 +157,8 @@ impl StatusFacts {
             Signer::Delegate => "delegate",
             Signer::Trusted => "trusted responder",
         };
-        Some(Self::new(&basic, said, Some(signer), verified.der().len(), now))
+        let facts = Self::new(&basic, said, Some(signer), verified.der().len(), now);
+        Some(Self { irregularities: verified.irregularities().to_vec(), ..facts })
     }
 
     /// What a response says that is not to be trusted, if it can be read: its statement about the
@@ -208,6 +212,7 @@ impl StatusFacts {
             signature_algorithm: names::algorithm(&basic.signature_algorithm()),
             nonce: basic.data().nonce().map(hex),
             length,
+            irregularities: Vec::new(),
             window: Window {
                 this_update: said.this_update,
                 end: said.expires,
@@ -242,6 +247,9 @@ impl StatusFacts {
             "signature",
             format!("{}, {} bytes in all", self.signature_algorithm, self.length),
         );
+        for irregularity in &self.irregularities {
+            page.field("not RFC 6960", irregularity);
+        }
         page.time("thisUpdate", self.this_update.0, now);
         match self.next_update {
             Some(time) => page.time("nextUpdate", time.0, now),

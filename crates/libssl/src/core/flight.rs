@@ -170,12 +170,18 @@ impl Flight {
                     false => request_of_tls12(body)?,
                 });
             }
-            SERVER_HELLO_DONE if !self.tls13 && self.request.is_some() => return Some(true),
+            SERVER_HELLO_DONE if !self.tls13 && self.may_ask() => return Some(true),
             CERTIFICATE_VERIFY if self.tls13 && self.request.is_some() => {}
-            FINISHED if self.tls13 && self.request.is_some() => return Some(true),
+            FINISHED if self.tls13 && self.may_ask() => return Some(true),
             _ => return None,
         }
         Some(false)
+    }
+
+    /// Returns whether the program may be asked: a server that shows no certificate may not demand one,
+    /// and the engine refuses it.
+    fn may_ask(&self) -> bool {
+        self.request.is_some() && !self.presented.chain.is_empty()
     }
 }
 
@@ -439,6 +445,16 @@ mod tests {
         let mut flight = Flight::default();
         let whole = [hello(), certificate(), request(), message(SERVER_HELLO_DONE, b"")].concat();
         assert_eq!(flight.look(&record(&whole), None), Look::Ask);
+    }
+
+    #[test]
+    fn request_without_certificate_is_not_asked() {
+        let empty = message(CERTIFICATE, &[0, 0, 0]);
+        for certificate in [vec![], empty] {
+            let mut flight = Flight::default();
+            let whole = [hello(), certificate, request(), message(SERVER_HELLO_DONE, b"")].concat();
+            assert_eq!(flight.look(&record(&whole), None), Look::Over);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use certstatus::VerifiedResponse;
 use quick_cache::sync::Cache;
 use rustls::sign::CertifiedKey;
 
@@ -19,6 +20,9 @@ const KEYS: usize = 1024;
 struct Entry {
     key: Arc<CertifiedKey>,
     response: Arc<[u8]>,
+    /// The statement in the response, where one was verified. The same bytes may have statements about
+    /// several certificates, and only one of them is about this key's.
+    statement: Option<VerifiedResponse>,
     made: Arc<CertifiedKey>,
 }
 
@@ -31,23 +35,30 @@ impl Memo {
         Self { entries: Cache::new(KEYS) }
     }
 
-    /// What was made for this key and these bytes, or what `make` makes now.
+    /// Returns the key that was made for this key, these bytes and that statement in them, or the key
+    /// that `make` makes now.
     pub(super) fn made(
         &self,
         key: &Arc<CertifiedKey>,
         response: &Arc<[u8]>,
+        statement: Option<&VerifiedResponse>,
         make: impl FnOnce() -> Arc<CertifiedKey>,
     ) -> Arc<CertifiedKey> {
         let address = Arc::as_ptr(key).addr();
         if let Some(entry) = self.entries.get(&address)
             && Arc::ptr_eq(&entry.key, key)
             && (Arc::ptr_eq(&entry.response, response) || entry.response == *response)
+            && entry.statement.as_ref() == statement
         {
             return entry.made;
         }
         let made = make();
-        let entry =
-            Entry { key: Arc::clone(key), response: Arc::clone(response), made: Arc::clone(&made) };
+        let entry = Entry {
+            key: Arc::clone(key),
+            response: Arc::clone(response),
+            statement: statement.cloned(),
+            made: Arc::clone(&made),
+        };
         self.entries.insert(address, entry);
         made
     }

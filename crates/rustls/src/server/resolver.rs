@@ -119,7 +119,7 @@ impl StaplingResolver {
             return self.plain(key);
         };
         let der = response.shared_der();
-        self.memo.made(&key, &der, || {
+        self.memo.made(&key, &der, Some(&response), || {
             let checked = check(&key, &response, self.any_status, now);
             with_staple_if(checked, &key, &der)
         })
@@ -127,8 +127,9 @@ impl StaplingResolver {
 
     /// The key with the bytes of the callback, or without when they cannot be sent.
     fn staple_unverified(&self, key: Arc<CertifiedKey>, response: &Arc<[u8]>) -> Arc<CertifiedKey> {
-        self.memo
-            .made(&key, response, || with_staple_if(check_length(&key, response), &key, response))
+        self.memo.made(&key, response, None, || {
+            with_staple_if(check_length(&key, response), &key, response)
+        })
     }
 
     /// The key without a staple. One that the inner resolver put there is removed: nobody verified
@@ -137,7 +138,7 @@ impl StaplingResolver {
         if key.ocsp.is_none() {
             return key;
         }
-        self.memo.made(&key, &self.nothing, || without_staple(Arc::clone(&key)))
+        self.memo.made(&key, &self.nothing, None, || without_staple(Arc::clone(&key)))
     }
 }
 

@@ -7,7 +7,7 @@ use certstatus::message::{CertStatus, CrlReason};
 use certstatus::{Invalid, Policy, Staple, Unknown};
 use certstatus_lab::{Fault, KeyKind, Lab, LeafRequest};
 use certstatus_rustls::{BuildError, ClientDecision, Decision, StatusVerifier};
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::VerifierBuilderError;
 use rustls::{AlertDescription, CertificateError, RootCertStore};
 
@@ -106,6 +106,39 @@ fn a_soft_policy_goes_on_without_what_is_invalid_or_unknown() {
 
     lab.revoke(&leaf, None);
     all(connect(&soft, certified(&leaf, Some(lab.respond(&leaf)))), Outcome::revoked);
+}
+
+/// RFC 7633, 4.2.2: the feature of a CA's certificate binds every certificate below it.
+#[test]
+fn must_staple_of_a_ca_binds_certificates_below_it() {
+    let root = Ca::root("root");
+    let verifier = builder(&root.certificate).build().unwrap();
+    let now = UnixTime::now();
+    let asked = |chain: &[&CertificateDer<'static>], staple: &[u8]| {
+        let chain: Vec<_> = chain.iter().map(|one| (*one).clone()).collect();
+        ask(&verifier, &chain, staple, now).is_ok()
+    };
+    for (feature, must) in [
+        (None, false),
+        (Some(&[0x30, 3, 2, 1, 17][..]), false),
+        (Some(&[0x30, 3, 2, 1, 5]), true),
+        (Some(&[5, 0]), true),
+    ] {
+        let upper = root.intermediate_with("upper", feature);
+        let lower = upper.intermediate("lower");
+        let (near, far) = (upper.server(None), lower.server(None));
+        let good = |by: &Ca, about| by.respond(about, CertStatus::Good);
+        let near_chain = [&near.certificate, &upper.certificate];
+        let far_chain = [&far.certificate, &lower.certificate, &upper.certificate];
+        assert_eq!(asked(&near_chain, &[]), !must, "{feature:?}");
+        assert_eq!(asked(&far_chain, &[]), !must, "{feature:?}, one lower");
+        assert!(asked(&near_chain, &good(&upper, &near.certificate)));
+        assert!(asked(&far_chain, &good(&lower, &far.certificate)));
+        // A CA beside the path binds nothing.
+        let plain = root.intermediate("plain");
+        let beside = plain.server(None);
+        assert!(asked(&[&beside.certificate, &plain.certificate, &upper.certificate], &[]));
+    }
 }
 
 #[test]

@@ -42,7 +42,13 @@ impl Ca {
     }
 
     pub(crate) fn intermediate(&self, name: &str) -> Self {
-        let (params, key) = (ca_params(name), KeyPair::generate().unwrap());
+        self.intermediate_with(name, None)
+    }
+
+    /// An authority below this one, with a TLS feature extension of those contents, if any.
+    pub(crate) fn intermediate_with(&self, name: &str, tls_feature: Option<&[u8]>) -> Self {
+        let (mut params, key) = (ca_params(name), KeyPair::generate().unwrap());
+        params.custom_extensions = tls_feature_extension(tls_feature);
         let certificate = params.signed_by(&key, &self.issuer()).unwrap().der().clone();
         Self { params, key, certificate }
     }
@@ -52,13 +58,7 @@ impl Ca {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.custom_extensions = tls_feature
-            .map(|value| {
-                let id = [1, 3, 6, 1, 5, 5, 7, 1, 24];
-                CustomExtension::from_oid_content(&id, value.to_vec())
-            })
-            .into_iter()
-            .collect();
+        params.custom_extensions = tls_feature_extension(tls_feature);
         let certificate = params.signed_by(&key, &self.issuer()).unwrap().der().clone();
         Server { certificate, key }
     }
@@ -112,6 +112,12 @@ impl Server {
         key.ocsp = staple;
         Arc::new(key)
     }
+}
+
+fn tls_feature_extension(contents: Option<&[u8]>) -> Vec<CustomExtension> {
+    let id = [1, 3, 6, 1, 5, 5, 7, 1, 24];
+    let extension = |value: &[u8]| CustomExtension::from_oid_content(&id, value.to_vec());
+    contents.map(extension).into_iter().collect()
 }
 
 fn ca_params(name: &str) -> CertificateParams {

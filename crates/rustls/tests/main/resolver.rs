@@ -3,8 +3,9 @@
 
 use std::sync::{Arc, Mutex};
 
+use certstatus::message::{OcspResponse, ResponseData, SingleResponse};
 use certstatus::time::unix;
-use certstatus::{Policy, VerifiedResponse};
+use certstatus::{Limits, Policy, VerifiedResponse};
 use certstatus_lab::{Lab, Leaf, LeafRequest};
 use certstatus_rustls::{
     ClientDecision, ServerDecision, StapleSource, StaplingResolver, staple_limit,
@@ -16,7 +17,7 @@ use rustls::{AlertDescription, Error};
 use crate::pki::hours;
 use crate::wire::{
     Clock, Fixed, Outcome, VERSIONS, builder, certified, client_config, handshake, server_config,
-    verified,
+    verified, verify,
 };
 
 fn lab() -> Lab {
@@ -118,6 +119,54 @@ impl Shelf {
 impl StapleSource for Shelf {
     fn staple(&self, _: &CertifiedKey) -> Option<Arc<VerifiedResponse>> {
         self.0.lock().unwrap().clone()
+    }
+}
+
+/// The same bytes have statements about two certificates: only the one about the key's is stapled,
+/// whatever was decided about the other one before.
+#[test]
+fn statement_and_not_bytes_are_remembered() {
+    let lab = lab();
+    let (leaf, other) = (lab.leaf("localhost").unwrap(), lab.leaf("localhost").unwrap());
+    let one = |leaf: &Leaf| {
+        let der = lab.respond(leaf);
+        let parsed = OcspResponse::parse(&der, &Limits::default()).unwrap();
+        let OcspResponse::Successful(basic) = parsed else { panic!("the lab answers") };
+        let data = basic.data();
+        let id = data.responses[0].cert_id.clone().into_owned().unwrap();
+        let responder_id = data.responder_id.clone().into_owned();
+        let single = &data.responses[0];
+        let single = SingleResponse {
+            cert_id: id,
+            cert_status: single.cert_status,
+            this_update: single.this_update,
+            next_update: single.next_update,
+            extensions: vec![],
+        };
+        ResponseData {
+            responder_id,
+            produced_at: data.produced_at,
+            responses: vec![single],
+            extensions: vec![],
+        }
+    };
+    let mut data: ResponseData<'static> = one(&leaf);
+    data.responses.extend(one(&other).responses);
+    let der = lab.sign(data).unwrap();
+    let (own, others) =
+        (verify(&der, &leaf, lab.now()).unwrap(), verify(&der, &other, lab.now()).unwrap());
+    let shelf = Shelf::with(others.clone());
+    let clock = Clock::at(lab.now());
+    let resolver: Arc<dyn ResolvesServerCert> = Arc::new(
+        StaplingResolver::new(Arc::new(Fixed(certified(&leaf, None))), shelf.clone())
+            .with_time_provider(Arc::new(clock)),
+    );
+    for (statement, is_stapled) in [(&others, false), (&own, true), (&others, false)] {
+        *shelf.0.lock().unwrap() = Some(Arc::new(statement.clone()));
+        for (seen, outcome) in staples(&lab, Arc::clone(&resolver)) {
+            outcome.accepted();
+            assert_eq!(seen.is_some(), is_stapled);
+        }
     }
 }
 

@@ -109,6 +109,31 @@ fn of_two_that_are_as_new_revoked_wins() {
     }
 }
 
+/// A revocation whose times cannot be read looks as old as can be, and takes the good staple away.
+#[test]
+fn odd_revocation_replaces_newer_good() {
+    let bench = Bench::new();
+    let good = bench.signed(10);
+    bench.lab.revoke(&bench.leaf, None);
+    bench.lab.set_now(unix(NOW + 10));
+    let der = bench.lab.respond(&bench.leaf);
+    let Ok(OcspResponse::Successful(basic)) = OcspResponse::parse(&der, &Limits::default()) else {
+        panic!("the lab's response can be read");
+    };
+    let mut tbs = basic.tbs_der().to_vec();
+    let times: Vec<usize> = (0..tbs.len() - 2).filter(|at| tbs[*at..][..2] == [0x18, 15]).collect();
+    for at in &times[..3] {
+        tbs[at + 2..at + 17].copy_from_slice(b"00010101000000Z");
+    }
+    let odd = bench.verified(&bench.lab.sign_encoded(&tbs).unwrap(), 10);
+    assert!(matches!(odd.status(), CertStatus::Revoked(_)));
+    assert!(odd.this_update() < good.this_update() && odd.irregularities().len() == 3);
+    assert_eq!(bench.offer(&good, 10), Offered::Published);
+    assert_eq!(bench.offer(&odd, 10), Offered::Published);
+    assert_eq!(bench.slot(), Some(odd.clone()));
+    assert_eq!(bench.offer(&odd, 10), Offered::NotNewer);
+}
+
 #[test]
 fn what_has_come_meanwhile_does_not_expire_with_what_was_there() {
     let bench = Bench::new();

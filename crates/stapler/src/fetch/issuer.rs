@@ -3,10 +3,20 @@
 //! A name is not enough: two CAs can bear one name, and a renewed CA has another key. The signature
 //! of the certificate must verify with the issuer's key.
 
+use std::time::Duration;
+
 use certstatus::{Certificate, Issuer};
 use rustls_pki_types::SignatureVerificationAlgorithm;
 
 use super::{HttpError, Transport};
+
+/// Addresses of a certificate that are tried, of its responders and of its issuer each. CAs write one
+/// or two; a certificate may have hundreds, and each may be one that never answers.
+pub const MOST_ADDRESSES: usize = 4;
+
+/// The time in which an issuer has to be found at all addresses together: well within the time of a
+/// lease, and twice what one address may take.
+pub const ISSUER_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Why there is no issuer.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +42,12 @@ pub enum IssuerError {
         /// What is wrong with it.
         #[source]
         reason: Box<IssuerError>,
+    },
+    /// The addresses have not answered in [`ISSUER_DEADLINE`] together.
+    #[error("the issuer cannot be fetched: {tried} addresses took more than {} s together", ISSUER_DEADLINE.as_secs())]
+    TooSlow {
+        /// How many addresses there are to try.
+        tried: usize,
     },
     /// None could be fetched; an error per address, in order.
     #[error("the issuer cannot be fetched: {}", joined(.0))]
@@ -76,7 +92,8 @@ pub fn find_issuer<'a, T: AsRef<[u8]>>(
 /// The issuer from where the certificate says it is (RFC 5280, 4.2.2.1, `caIssuers`): its DER, and
 /// the address.
 ///
-/// It is the issuer as the certificate's own signature tells it, no more; see [`Issuer`].
+/// It is the issuer as the certificate's own signature tells it, no more; see [`Issuer`]. The first
+/// [`MOST_ADDRESSES`] are tried, within [`ISSUER_DEADLINE`] together.
 ///
 /// # Errors
 /// When there is none, and why.
@@ -85,18 +102,32 @@ pub async fn fetch_issuer(
     certificate: &Certificate<'_>,
     algorithms: &[&dyn SignatureVerificationAlgorithm],
 ) -> Result<(Vec<u8>, String), IssuerError> {
-    let urls = certificate.ca_issuers_urls().map_err(IssuerError::Unreadable)?;
+    let mut urls = certificate.ca_issuers_urls().map_err(IssuerError::Unreadable)?;
     if urls.is_empty() {
         return Err(IssuerError::NoAddress);
     }
+    urls.truncate(MOST_ADDRESSES);
+    let search = search(transport, certificate, algorithms, &urls);
+    match tokio::time::timeout(ISSUER_DEADLINE, search).await {
+        Ok(found) => found,
+        Err(_) => Err(IssuerError::TooSlow { tried: urls.len() }),
+    }
+}
+
+async fn search(
+    transport: &dyn Transport,
+    certificate: &Certificate<'_>,
+    algorithms: &[&dyn SignatureVerificationAlgorithm],
+    urls: &[&str],
+) -> Result<(Vec<u8>, String), IssuerError> {
     let (mut refused, mut unreachable) = (None, Vec::new());
     for url in urls {
         match transport.certificates(url).await {
             Ok(candidates) => match find_issuer(certificate, &candidates, algorithms) {
-                Ok(issuer) => return Ok((issuer.der().to_vec(), url.to_owned())),
+                Ok(issuer) => return Ok((issuer.der().to_vec(), (*url).to_owned())),
                 Err(reason) => {
                     refused = Some(IssuerError::Fetched {
-                        url: url.to_owned(),
+                        url: (*url).to_owned(),
                         reason: Box::new(reason),
                     });
                 }

@@ -19,6 +19,6 @@ mod transport;
 pub use certs_only::certificates as certs_only;
 pub use error::HttpError;
 pub use http::{DEFAULT_TIMEOUT, Http, HttpBuilder, certificates, is_http};
-pub use issuer::{IssuerError, fetch_issuer, find_issuer};
+pub use issuer::{ISSUER_DEADLINE, IssuerError, MOST_ADDRESSES, fetch_issuer, find_issuer};
 pub use query::{Attempt, AttemptError, Fetched, NonceMode, Query, Reply, ask, fetch_status};
 pub use transport::{Answer, Caching, Content, Method, Question, Transport};

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use certstatus::time::unix;
 use rustls_pki_types::UnixTime;
 
-use crate::schedule::{FIRST_BACKOFF, spread};
+use crate::schedule::{FIRST_BACKOFF, MAX_BACKOFF, spread};
 
 /// For how long a lease is taken: longer than asking one responder takes. It is also what the death
 /// of a member costs the others.
@@ -24,6 +25,22 @@ pub fn look_again(left: Duration, seed: u64) -> Duration {
     let soon = if left > LEASE { left } else { left.min(SOON * 4) } / 4;
     let jitter = 0.75 + 0.5 * spread(seed, left.as_secs());
     soon.mul_f64(jitter).max(Duration::from_secs(1))
+}
+
+/// Until when a member leaves a certificate to others that it has left to them `since` then: for an
+/// eighth to a quarter, by `seed`, of what was left of its staple at that time.
+///
+/// A lease saves requests, and nothing depends on it: whoever can write to the store can set one that
+/// lasts for a year. After that time the member asks without it. A member without a staple waits as
+/// long as for one that ends in an hour.
+pub fn patience_with_others(since: UnixTime, expires: Option<UnixTime>, seed: u64) -> UnixTime {
+    let left = match expires {
+        Some(expires) => expires.as_secs().saturating_sub(since.as_secs()),
+        None => MAX_BACKOFF.as_secs(),
+    };
+    let share = (1.0 + spread(seed, since.as_secs())) / 8.0;
+    let wait = Duration::from_secs(left).mul_f64(share).max(Duration::from_secs(1));
+    unix(since.as_secs().saturating_add(wait.as_secs()))
 }
 
 /// How long a member that has failed lets others go first: they look for the end of a lease more
@@ -53,7 +70,22 @@ pub fn failures_of_fleet(own: u32, waited: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use certstatus::time::unix;
+
+    #[test]
+    fn lease_delays_by_a_share_of_the_staple() {
+        let since = unix(1_800_000_000);
+        for seed in 0..200 {
+            for left in [16, 3600, 345_600, 31_536_000] {
+                let end = unix(since.as_secs() + left);
+                let wait = patience_with_others(since, Some(end), seed).as_secs() - since.as_secs();
+                assert!((left / 8..=left / 4).contains(&wait), "{wait} of {left} s");
+            }
+            let wait = patience_with_others(since, None, seed).as_secs() - since.as_secs();
+            assert!((450..=900).contains(&wait), "{wait}");
+            let over = patience_with_others(since, Some(unix(5)), seed).as_secs();
+            assert_eq!(over, since.as_secs() + 1);
+        }
+    }
 
     #[test]
     fn the_end_of_a_lease_is_noticed_soon_after_and_looking_is_cheap() {

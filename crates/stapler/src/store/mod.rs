@@ -22,7 +22,9 @@ use crate::{BoxFuture, Fingerprint, StoreError};
 
 pub use disk::{DiskStore, write_atomically};
 pub use layered::Layered;
-pub use lease::{COURTESY, LEASE, failures_of_fleet, look_again, pause_of_others};
+pub use lease::{
+    COURTESY, LEASE, failures_of_fleet, look_again, patience_with_others, pause_of_others,
+};
 pub use memory::MemoryStore;
 pub(crate) use memory::NoStore;
 #[cfg(feature = "redis")]

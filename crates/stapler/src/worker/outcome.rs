@@ -70,6 +70,7 @@ impl Worker {
                 self.rest(entry, now);
             }
             Asked::LeftToOthers(retry) => self.left_to_others(entry, retry, now),
+            Asked::NeedsIssuer => self.find_issuer(Arc::clone(entry)),
             Asked::Failed { reason, retry_after, .. } => {
                 if !self.try_next_responder(entry, &reason) {
                     self.failed(entry, retry_after, now);
@@ -142,6 +143,11 @@ impl Worker {
         // for the first attempt should not wait for the end of the trouble.
         let in_vain = later(since, LEASE) <= state.next;
         drop(state);
+        // A lease delays no longer than that, however long it lasts.
+        let end = job::lease_counts_until(&self.shared, entry);
+        let mut state = entry.state();
+        state.next = state.next.min(end.max(later(now, Duration::from_secs(1))));
+        drop(state);
         if in_vain {
             entry.settle();
         }
@@ -189,6 +195,22 @@ impl Worker {
         drop(state);
         self.queue_up(entry);
         true
+    }
+
+    /// The search for the issuer has come to an end.
+    pub(super) fn issuer_sought(
+        &mut self,
+        entry: &Arc<Entry>,
+        found: Result<(), String>,
+        now: UnixTime,
+    ) {
+        match found {
+            Ok(()) => self.queue_up(entry),
+            Err(reason) => {
+                entry.state().error = Some(reason.into());
+                self.failed(entry, None, now);
+            }
+        }
     }
 
     /// Every responder has failed.

@@ -4,17 +4,46 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Done, Job, QUESTIONS, Worker};
-use crate::entry::{Entry, Phase};
+use super::{Done, Job, QUESTIONS, SEARCHES, Worker};
+use crate::entry::{Entry, Phase, Source};
 use crate::gate::{Admission, Gate};
-use crate::job;
 use crate::schedule::patience;
+use crate::{job, origin};
 
 impl Worker {
     /// Begins with the first responder.
     pub(super) fn begin_round(&mut self, entry: &Arc<Entry>) {
         entry.state().responder = 0;
-        self.queue_up(entry);
+        let unresolved = matches!(entry.state().source, Source::Unresolved(_));
+        match unresolved {
+            true => self.find_issuer(Arc::clone(entry)),
+            false => self.queue_up(entry),
+        }
+    }
+
+    /// Has the issuer of a certificate found, before its responder is asked. The addresses are the
+    /// certificate's own and may never answer: so a search has a place among the searches, and none
+    /// before a responder that serves others.
+    pub(super) fn find_issuer(&mut self, entry: Arc<Entry>) {
+        entry.state().phase = Phase::Asking;
+        self.searching.push_back(entry);
+        self.start_searches();
+    }
+
+    pub(super) fn start_searches(&mut self) {
+        while self.searches < SEARCHES
+            && let Some(entry) = self.searching.pop_front()
+        {
+            if entry.is_removed() {
+                continue;
+            }
+            self.searches += 1;
+            let (shared, of) = (Arc::clone(&self.shared), Arc::clone(&entry));
+            let handle = self
+                .jobs
+                .spawn(async move { Done::Sought(origin::resolve(&shared, &of).await.map(drop)) });
+            self.running.insert(handle.id(), Job::Search(entry));
+        }
     }
 
     /// Has the responder asked whose turn it is, now or when its gate opens. One that is in trouble

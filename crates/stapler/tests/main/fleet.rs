@@ -220,6 +220,25 @@ async fn the_death_of_the_holder_costs_the_others_a_minute() {
     assert_eq!((fleet.stapling(), fleet.net.asked()), (5, 1));
 }
 
+/// Whoever can write to the store can set a lease that lasts for a year: every staple is refreshed in
+/// time all the same.
+#[tokio::test(start_paused = true)]
+async fn lease_of_a_year_ends_no_staple() {
+    for notices in [true, false] {
+        let fleet = Fleet::start(Net::new(HOUR), notices);
+        tokio::time::sleep(seconds(70)).await;
+        assert_eq!((fleet.stapling(), fleet.net.asked()), (5, 1));
+        let id = Fingerprint::of(fleet.leaf.certificate());
+        let hostile = (usize::MAX, Instant::now() + seconds(365 * DAY));
+        fleet.common.lock().unwrap().leases.insert(id, hostile);
+        for minute in 0..5 * 60 {
+            tokio::time::sleep(seconds(60)).await;
+            assert_eq!(fleet.stapling(), 5, "notices: {notices}, minute {minute}");
+        }
+        assert!(fleet.net.asked() < 60, "{} requests", fleet.net.asked());
+    }
+}
+
 /// One that ends in peace while it asks gives the lease back, and the others need not wait for its end.
 #[tokio::test(start_paused = true)]
 async fn the_end_of_the_holder_costs_the_others_seconds() {

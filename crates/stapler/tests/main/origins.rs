@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use certstatus::Certificate;
 use certstatus_lab::{Fault, Lab, Leaf};
 use certstatus_stapler::fetch::{Answer, HttpError, Question, Transport};
 use certstatus_stapler::{BoxFuture, DiskStore, Fingerprint, StapleState, Target};
@@ -80,6 +81,52 @@ async fn an_issuer_that_cannot_be_fetched_is_no_answer_of_the_responder() {
     }
     tokio::time::sleep(seconds(20)).await;
     assert!(net.asked() <= 10, "{} requests to a responder in trouble", net.asked());
+}
+
+/// A network whose issuers' addresses never answer.
+#[derive(Clone, Debug)]
+struct Tarpit(Net, Arc<AtomicUsize>);
+
+impl Transport for Tarpit {
+    fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, HttpError>> {
+        self.0.ask(question)
+    }
+
+    fn certificates<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, HttpError>> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::pending())
+    }
+}
+
+/// Certificates that name another's responder, and addresses of their issuer that never answer.
+#[tokio::test(start_paused = true)]
+async fn slow_issuers_keep_nobody_from_the_responder() {
+    let net = Net::new(4 * DAY);
+    let tarpit = Tarpit(net.clone(), Arc::default());
+    let stapler = net.stapler().transport(tarpit.clone()).start().unwrap();
+    let evil = Lab::builder().now(net.now()).build().unwrap();
+    let victim = net.leaf("victim.example");
+    let urls = Certificate::parse(victim.certificate()).unwrap().ocsp_urls().unwrap().len();
+    assert_eq!(urls, 1);
+    let mut hanging = Vec::new();
+    for number in 0..20 {
+        let leaf = evil.leaf(&format!("{number}.example")).unwrap();
+        let url = "http://responder.example/";
+        let target = Target::from_chain(&leaf.chain()[..1]).responders([url]);
+        hanging.push(stapler.add(target).unwrap());
+    }
+    tokio::time::sleep(seconds(1)).await;
+    assert_eq!(tarpit.1.load(Ordering::SeqCst), 20);
+    let target = Target::from_chain(victim.chain()).responders(["http://responder.example/"]);
+    let handle = stapler.add(target).unwrap();
+    tokio::time::sleep(seconds(3)).await;
+    assert_eq!((handle.state(), net.asked()), (StapleState::Good, 1));
+    tokio::time::sleep(seconds(20)).await;
+    for handle in hanging {
+        let error = handle.snapshot().error.unwrap();
+        assert!(error.contains("20 s together"), "{error}");
+    }
+    assert_eq!(net.asked(), 1);
 }
 
 /// The chain of a certificate whose last byte, and with it the issuer's signature, is wrong.
