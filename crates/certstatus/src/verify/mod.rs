@@ -18,7 +18,8 @@ use crate::message::{
 };
 use crate::time::{after, before};
 use crate::{
-    Certificate, Error, ExtensionError, Irregularity, Issuer, Limits, MatchError, TimeError, describe,
+    Certificate, Error, ExtensionError, Irregularity, Issuer, Limits, MatchError, TimeError,
+    describe,
 };
 
 use issuer_hashes::IssuerHashes;

@@ -317,7 +317,7 @@ fn a_new_response_replaces_the_one_before() {
     let leaf = lab.leaf("localhost").unwrap();
     let first = verified(&lab, &leaf);
     lab.set_now(hours(lab.now(), 1));
-    let second = crate::wire::verify(&lab.respond(&leaf), &leaf, lab.now()).unwrap();
+    let second = verify(&lab.respond(&leaf), &leaf, lab.now()).unwrap();
     let shelf = Shelf::with(first.clone());
     let clock = Arc::new(Clock::at(lab.now()));
     let inner = Arc::new(Fixed(certified(&leaf, None)));
