@@ -27,9 +27,9 @@ pub fn look_again(left: Duration, seed: u64) -> Duration {
     soon.mul_f64(jitter).max(Duration::from_secs(1))
 }
 
-/// Until when a member leaves a certificate to others that it has left to them `since` then: for three
-/// to four eighths, by `seed`, of what was left of its staple at that time. That is longer than any
-/// pause between two requests for a staple that holds, so no lease of a member is cut short.
+/// Until when a member leaves a certificate to others that it has left to them `since` then: for five
+/// to six eighths, by `seed`, of what was left of its staple at that time. That is longer than members
+/// that fail, or that learn that there is nothing newer, keep the others waiting in turn.
 ///
 /// A lease saves requests, and nothing depends on it: whoever can write to the store can set one that
 /// lasts for a year. After that time the member asks without it. A member without a staple waits as
@@ -39,7 +39,7 @@ pub fn patience_with_others(since: UnixTime, expires: Option<UnixTime>, seed: u6
         Some(expires) => expires.as_secs().saturating_sub(since.as_secs()),
         None => MAX_BACKOFF.as_secs(),
     };
-    let share = (3.0 + spread(seed, since.as_secs())) / 8.0;
+    let share = (5.0 + spread(seed, since.as_secs())) / 8.0;
     let wait = Duration::from_secs(left).mul_f64(share).max(Duration::from_secs(1));
     unix(since.as_secs().saturating_add(wait.as_secs()))
 }
@@ -79,10 +79,10 @@ mod tests {
             for left in [16, 3600, 345_600, 31_536_000] {
                 let end = unix(since.as_secs() + left);
                 let wait = patience_with_others(since, Some(end), seed).as_secs() - since.as_secs();
-                assert!((left * 3 / 8..=left / 2).contains(&wait), "{wait} of {left} s");
+                assert!((left * 5 / 8..=left * 3 / 4).contains(&wait), "{wait} of {left} s");
             }
             let wait = patience_with_others(since, None, seed).as_secs() - since.as_secs();
-            assert!((1350..=1800).contains(&wait), "{wait}");
+            assert!((2250..=2700).contains(&wait), "{wait}");
             let over = patience_with_others(since, Some(unix(5)), seed).as_secs();
             assert_eq!(over, since.as_secs() + 1);
         }
