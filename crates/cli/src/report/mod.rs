@@ -51,7 +51,7 @@ use crate::failure::Failure;
 use crate::outcome::Outcome;
 
 pub(crate) use page::{Page, shortened};
-pub(crate) use sanitize::sanitize;
+pub(crate) use sanitize::{sanitize, sanitize_json};
 pub(crate) use status::{StatusReport, Subject};
 
 /// What a command found: serialized it is the JSON, rendered it is the page for people.
@@ -198,9 +198,10 @@ impl Output {
 }
 
 fn json(report: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string(report).map_err(|e| {
+    let json = serde_json::to_string(report).map_err(|e| {
         Failure::failed("output", format!("The report cannot be written as JSON: {e}."))
-    })
+    })?;
+    Ok(sanitize_json(&json).into_owned())
 }
 
 /// A reader that has gone away has read enough.

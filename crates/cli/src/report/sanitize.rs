@@ -20,6 +20,26 @@ pub(crate) fn sanitize(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Returns the JSON with every character escaped that could move, hide or colour text. JSON itself
+/// escapes only C0 controls, and only within strings. The value stays the same.
+pub(crate) fn sanitize_json(json: &str) -> Cow<'_, str> {
+    let is_left = |c: char| c >= '\u{7f}' && is_harmful(c);
+    if !json.chars().any(is_left) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_left(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 /// Control characters (C0, C1, DEL), line and paragraph separators, and the format characters that
 /// embed, override, isolate or hide text.
 fn is_harmful(c: char) -> bool {
@@ -40,5 +60,14 @@ mod tests {
         assert_eq!(sanitize("two\nlines\r"), "two\\u{a}lines\\u{d}");
         assert_eq!(sanitize("\u{9b}2J\u{7f}"), "\\u{9b}2J\\u{7f}");
         assert_eq!(sanitize("exe\u{202e}txt"), "exe\\u{202e}txt");
+    }
+
+    #[test]
+    fn json_keeps_its_value() {
+        let text = "a\u{9b}2J\u{7f}\u{202e}\u{e0041}\n\u{1b}ü✓";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        let escaped = sanitize_json(&json);
+        assert_eq!(serde_json::from_str::<Vec<String>>(&escaped).unwrap(), [text]);
+        assert!(escaped.lines().all(|line| sanitize(line) == line), "{escaped:?}");
     }
 }
