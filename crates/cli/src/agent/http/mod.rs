@@ -4,6 +4,9 @@
 //! more puts a server before it. The page brings all that it needs and may load nothing else: its
 //! content security policy allows this origin alone, and no script or style within the page.
 
+mod host;
+mod limits;
+
 use std::future::Future;
 use std::sync::Arc;
 
@@ -16,6 +19,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
+
+use host::is_expected;
+use limits::Limited;
 
 use super::board::{Health, Query, Snapshot};
 
@@ -35,13 +41,18 @@ pub(super) trait Source: Send + Sync + 'static {
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Serves until `stop` is there; what is under way is finished first.
+/// Serves until `stop` is there; what is under way is finished first. A listener on loopback answers
+/// only requests whose `Host` names this machine.
 pub(super) async fn serve(
     listener: TcpListener,
     source: Arc<dyn Source>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let serving = axum::serve(listener, router(source)).with_graceful_shutdown(stop);
+    let mut router = router(source);
+    if listener.local_addr().is_ok_and(|address| address.ip().is_loopback()) {
+        router = router.layer(middleware::from_fn(for_this_host));
+    }
+    let serving = axum::serve(Limited::new(listener), router).with_graceful_shutdown(stop);
     // It fails only with the listener.
     if let Err(error) = serving.await {
         tracing::error!(%error, "the status page is no longer served");
@@ -62,6 +73,22 @@ fn router(source: Arc<dyn Source>) -> Router {
         .route("/metrics", get(metrics))
         .layer(middleware::from_fn(guarded))
         .with_state(source)
+}
+
+/// Rejects requests for another host, because a website can make its own name resolve to loopback and
+/// have a browser read the answers (DNS rebinding).
+async fn for_this_host(request: Request, next: Next) -> Response {
+    // Every browser sends a Host; clients of HTTP/1.0 send none.
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let authority = request.uri().authority();
+    if hosts.all(|host| host.to_str().is_ok_and(is_expected))
+        && authority.is_none_or(|authority| is_expected(authority.as_str()))
+    {
+        return next.run(request).await;
+    }
+    let why = "The Host of this request is not this machine. Use an address or localhost, and have a \
+               proxy send one of them.\n";
+    (StatusCode::MISDIRECTED_REQUEST, why).into_response()
 }
 
 /// The header fields that every answer has.
