@@ -1,5 +1,6 @@
 //! `--check-config`: whether the configuration is right, and what it means on this machine.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -42,6 +43,9 @@ struct CertificateMeant {
     /// The responders that will be asked, in this order.
     responders: Vec<String>,
     outputs: Vec<String>,
+    /// The outputs that are files.
+    #[serde(skip)]
+    files: Vec<Box<Path>>,
     /// Why it cannot be read, or its staple cannot be written; null when both can.
     error: Option<String>,
 }
@@ -54,6 +58,7 @@ pub(super) fn run(path: &Path, config: Config, output: &Output) -> Result<Outcom
         certificates.extend(changes.into_iter().filter_map(|change| meant(change, &config)));
         true
     });
+    find_common_outputs(&mut certificates);
     let unreadable = certificates.iter().filter(|one| one.error.is_some()).count();
     let outcome = if unreadable > 0 { Outcome::Failed } else { Outcome::Good };
     let report = CheckReport {
@@ -85,12 +90,37 @@ fn meant(change: Change, config: &Config) -> Option<CertificateMeant> {
     let error = error.or_else(|| targets.problem().map(|refusal| format!("{}.", refusal.why)));
     Some(CertificateMeant {
         outputs: targets.names(),
+        files: targets.files().to_vec(),
         path: path.to_string(),
         must_staple: loaded.as_ref().is_some_and(|loaded| loaded.must_staple),
         responders: asked(&rule, named, config),
         subject: loaded.map(|loaded| loaded.subject),
         error,
     })
+}
+
+/// Adds an error to every certificate whose output is also the output of another one, because a file
+/// holds one staple and its server would staple for the wrong certificate.
+fn find_common_outputs(certificates: &mut [CertificateMeant]) {
+    let mut writers: BTreeMap<Box<Path>, Vec<usize>> = BTreeMap::new();
+    for (at, one) in certificates.iter().enumerate() {
+        one.files.iter().for_each(|file| writers.entry(file.clone()).or_default().push(at));
+    }
+    for (file, mut writers) in writers {
+        writers.dedup();
+        let [first, second, ..] = writers[..] else { continue };
+        for at in writers {
+            let other = if at == first { second } else { first };
+            let other = certificates[other].path.clone();
+            certificates[at].error.get_or_insert_with(|| {
+                format!(
+                    "The output {} is also the output of {other}, and a file holds one staple. Give \
+                     each certificate its own output: {{path}} in it differs for each.",
+                    file.display()
+                )
+            });
+        }
+    }
 }
 
 /// Who is asked about a certificate that names these responders.
@@ -188,5 +218,44 @@ impl Report for CheckReport {
             page.sentence(&format!("{rest} more, which --json has."));
         }
         page.next(&self.next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate(path: &str, files: &[&str]) -> CertificateMeant {
+        CertificateMeant {
+            path: path.to_owned(),
+            subject: None,
+            must_staple: false,
+            responders: Vec::new(),
+            outputs: Vec::new(),
+            files: files.iter().map(|file| Path::new(file).into()).collect(),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn common_output_names_both_certificates() {
+        let mut all = [
+            certificate("/a/www/rsa.pem", &["/out/www.der"]),
+            certificate("/alone.pem", &["/out/alone.der", "/out/alone.der"]),
+            certificate("/b/www/ecdsa.pem", &["/out/other.der", "/out/www.der"]),
+        ];
+        find_common_outputs(&mut all);
+        let error = |at: usize| all[at].error.as_deref().unwrap_or_default();
+        assert!(
+            error(0).contains("/out/www.der is also the output of /b/www/ecdsa.pem"),
+            "{}",
+            error(0)
+        );
+        assert!(
+            error(2).contains("/out/www.der is also the output of /a/www/rsa.pem"),
+            "{}",
+            error(2)
+        );
+        assert_eq!(all[1].error, None);
     }
 }

@@ -209,7 +209,8 @@ impl Keeper {
     }
 
     /// Certificates that are wanted no more. Their files are taken away, unless another certificate
-    /// writes them now.
+    /// writes them now: that one's staple is delivered again, because the file may have the staple of
+    /// the certificate that has gone.
     fn gone(&mut self, paths: &[Location]) {
         if paths.is_empty() {
             return;
@@ -226,9 +227,14 @@ impl Keeper {
         let files: BTreeSet<_> = gone.iter().flat_map(|(_, targets)| targets.files()).collect();
         let mut theirs = BTreeSet::new();
         if !files.is_empty() {
-            for (path, unit) in read(&self.units).iter() {
+            for (path, unit) in write(&self.units).iter_mut() {
                 let targets = unit.targets(path);
-                theirs.extend(targets.files().iter().filter(|file| files.contains(file)).cloned());
+                let shared = targets.files().iter().filter(|file| files.contains(file));
+                theirs.extend(shared.cloned());
+                if targets.files().iter().any(|file| theirs.contains(file)) {
+                    unit.deliver_again();
+                    self.due.insert(path.clone());
+                }
             }
         }
         let jobs = gone.iter().map(|(at, targets)| Job {

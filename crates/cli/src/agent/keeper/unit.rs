@@ -96,6 +96,15 @@ impl Unit {
         std::mem::replace(&mut self.known, known)
     }
 
+    /// Has its servers given again what they should have.
+    pub(super) fn deliver_again(&mut self) {
+        // A delivery that is under way ends with the generation before, and another one follows.
+        self.generation = self.generation.wrapping_add(1);
+        if !self.busy {
+            self.given = Given::Nothing;
+        }
+    }
+
     /// What names its servers.
     pub(super) fn rule(&self) -> &Rule {
         &self.rule

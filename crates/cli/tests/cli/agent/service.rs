@@ -59,6 +59,39 @@ fn a_renewed_certificate_whose_responder_fails_loses_the_staple_of_the_old_one()
 }
 
 #[test]
+fn common_output_follows_the_certificate_that_stays() {
+    let place = Place::new();
+    let rsa = place.issue("live/site/rsa.pem", LeafRequest::new("a.example"));
+    let ecdsa = place.issue("live/site/ecdsa.pem", LeafRequest::new("a.example"));
+    place.configure("[[certificate]]\npath = \"live/*/*.pem\"\noutput = \"out/{dir}.der\"\n");
+    let check = place.agent(&["--check-config"]).assert().failure();
+    let said =
+        String::from_utf8_lossy(&check.get_output().stdout).split_whitespace().collect::<String>();
+    assert!(said.contains("isalsotheoutputof"), "{said}");
+
+    let agent = place.start();
+    agent.is_ready();
+    let (gone, stays) = match place.staple("out/site.der", &rsa) {
+        Some(_) => ("live/site/rsa.pem", &ecdsa),
+        None => ("live/site/ecdsa.pem", &rsa),
+    };
+    fs::remove_file(place.path(gone)).unwrap();
+    eventually("the staple of the one that stays", || place.staple("out/site.der", stays));
+}
+
+#[test]
+fn page_on_loopback_rejects_other_hosts() {
+    let place = Place::new();
+    place.issue("live/a.pem", LeafRequest::new("a.example"));
+    place.configure(GLOB);
+    let agent = place.start();
+    agent.is_ready();
+    assert_eq!(agent.get("/api/v1/staples").0, 200);
+    let request = "/api/v1/staples HTTP/1.1\r\nhost: rebound.example\r\nx-rest:";
+    assert_eq!(agent.get(request).0, 421);
+}
+
+#[test]
 fn staples_are_refreshed_and_what_expires_is_taken_away() {
     let place = Place::with(Lab::builder().validity(Duration::from_secs(12)));
     let leaf = place.issue("live/a.pem", LeafRequest::new("a.example").must_staple());
