@@ -108,11 +108,12 @@ fn find_common_outputs(certificates: &mut [CertificateMeant]) {
     }
     for (file, mut writers) in writers {
         writers.dedup();
-        let [first, second, ..] = writers[..] else { continue };
+        let &[first, second, ..] = writers.as_slice() else { continue };
         for at in writers {
             let other = if at == first { second } else { first };
-            let other = certificates[other].path.clone();
-            certificates[at].error.get_or_insert_with(|| {
+            let Some(other) = certificates.get(other).map(|one| one.path.clone()) else { continue };
+            let Some(one) = certificates.get_mut(at) else { continue };
+            one.error.get_or_insert_with(|| {
                 format!(
                     "The output {} is also the output of {other}, and a file holds one staple. Give \
                      each certificate its own output: {{path}} in it differs for each.",
