@@ -12,7 +12,7 @@
 //! - The mode and the owner of a new file come from the configuration or from a file of the agent's own.
 //!   A file never gets more than mode 0666, so never a set-user-ID bit.
 //!
-//! [`write_out`] is for a path that a user names on the command line, such as `/dev/stdout`.
+//! [`write_out()`] is for a path that a user names on the command line, such as `/dev/stdout`.
 
 mod directory;
 mod read;

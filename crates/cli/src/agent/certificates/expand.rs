@@ -1,10 +1,11 @@
 //! The files that a pattern means, found one after the other.
 //!
 //! A pattern may mean a hundred thousand files, and is looked up every few seconds: what is found is
-//! told at once and in no order, and nothing is kept of it. What cannot be looked into has nothing that
-//! could be read, and a name that is not UTF-8 is passed over, for nobody could say it.
+//! told at once and in no order, and nothing is kept of it. A name that is not UTF-8 is passed over, since
+//! neither the configuration nor the API could say it.
 
 use std::fs::{self, DirEntry};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
@@ -35,48 +36,60 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Tells of each path that an absolute pattern means. Those that end in a name may not be there.
-pub(super) fn expand(pattern: &str, tell: &mut dyn FnMut(&Path)) {
+/// Calls `found` with each path that an absolute pattern matches. A path that ends in a name may not be
+/// there. Returns whether every directory on the way could be read: an error is no absence.
+pub(super) fn expand(pattern: &str, found: &mut dyn FnMut(&Path)) -> bool {
     let parts = pattern.split('/').filter(|text| !text.is_empty()).map(Part::of);
-    if let Some(parts) = parts.collect::<Option<Vec<_>>>() {
-        walk(&mut PathBuf::from("/"), &parts, tell);
+    match parts.collect::<Option<Vec<_>>>() {
+        Some(parts) => walk(&mut PathBuf::from("/"), &parts, found),
+        None => true,
     }
 }
 
-fn walk(at: &mut PathBuf, parts: &[Part<'_>], tell: &mut dyn FnMut(&Path)) {
+fn walk(at: &mut PathBuf, parts: &[Part<'_>], found: &mut dyn FnMut(&Path)) -> bool {
     let Some((part, rest)) = parts.split_first() else {
-        tell(at);
-        return;
+        found(at);
+        return true;
     };
     let mut enter = |at: &mut PathBuf, name: &str, parts: &[Part<'_>]| {
         at.push(name);
-        walk(at, parts, tell);
+        let whole = walk(at, parts, found);
         at.pop();
+        whole
     };
     match part {
         Part::Name(name) => enter(at, name, rest),
-        Part::Wild(pattern) => each(at, |at, name, _| {
-            if pattern.matches_with(name, SHELL) {
-                enter(at, name, rest);
-            }
-        }),
+        Part::Wild(pattern) => {
+            each(at, |at, name, _| !pattern.matches_with(name, SHELL) || enter(at, name, rest))
+        }
         Part::Deep => {
-            each(at, |at, name, entry| {
-                let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                if is_directory && !name.starts_with('.') {
-                    enter(at, name, parts);
-                }
+            let below = each(at, |at, name, entry| match entry.file_type() {
+                Ok(kind) if kind.is_dir() && !name.starts_with('.') => enter(at, name, parts),
+                found => found.is_ok(),
             });
-            walk(at, rest, tell);
+            walk(at, rest, found) && below
         }
     }
 }
 
-/// Shows what is in a directory.
-fn each(at: &mut PathBuf, mut show: impl FnMut(&mut PathBuf, &str, &DirEntry)) {
-    for entry in fs::read_dir(&*at).into_iter().flatten().flatten() {
-        if let Some(name) = entry.file_name().to_str() {
-            show(at, name, &entry);
+/// Calls `visit` with each entry of a directory. Returns whether all could be read, and visited whole.
+fn each(at: &mut PathBuf, mut visit: impl FnMut(&mut PathBuf, &str, &DirEntry) -> bool) -> bool {
+    let entries = match fs::read_dir(&*at) {
+        Ok(entries) => entries,
+        Err(error) => {
+            return matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+        }
+    };
+    let mut whole = true;
+    for entry in entries {
+        match entry {
+            Ok(entry) => {
+                if let Some(name) = entry.file_name().to_str() {
+                    whole &= visit(at, name, &entry);
+                }
+            }
+            Err(_) => whole = false,
         }
     }
+    whole
 }

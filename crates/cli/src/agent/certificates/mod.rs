@@ -19,6 +19,7 @@ mod seen;
 use std::collections::HashMap;
 use std::fs::Metadata;
 use std::hash::RandomState;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
@@ -129,9 +130,12 @@ impl Sweep {
             // The issuer's file counts: with another one the certificate has another issuer.
             let issuer = rule.issuer.as_deref().and_then(Stamp::of);
             if rule.path.is_glob() {
-                expand(rule.path.as_str(), &mut |path| {
+                let whole = expand(rule.path.as_str(), &mut |path| {
                     unread.extend(self.meet(path, &rule, issuer));
                 });
+                if !whole {
+                    self.keep(&rule);
+                }
             } else {
                 // It is meant whether there is a file or not.
                 unread.extend(self.meet(Path::new(rule.path.as_str()), &rule, issuer));
@@ -157,12 +161,23 @@ impl Sweep {
     fn meet(&mut self, path: &Path, rule: &Arc<Rule>, issuer: Option<Stamp>) -> Option<Unread> {
         let name = path.to_string_lossy();
         let known = self.seen.get(&*name);
+        let was_known = known.is_some();
         if known.is_some_and(|seen| seen.odd == self.odd) {
             return None;
         }
         // Stamps are taken before reading, so that what changes in between is read again.
-        let metadata = std::fs::metadata(path).ok();
-        if rule.path.is_glob() && !is_file(path, metadata.as_ref(), known.is_some()) {
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => Some(metadata),
+            Err(error) => {
+                let gone = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+                if !gone && let Some(seen) = self.seen.get_mut(&*name) {
+                    seen.keep(self.odd);
+                    return None;
+                }
+                None
+            }
+        };
+        if rule.path.is_glob() && !is_file(path, metadata.as_ref(), was_known) {
             return None;
         }
         let stamps = Stamps::new(&self.hasher, metadata.as_ref().map(Stamp::new), issuer);
@@ -173,6 +188,14 @@ impl Sweep {
         // The copy of the path is the one that is kept.
         let (path, _) = changed.then(|| self.seen.get_key_value(&*name)).flatten()?;
         Some(Unread { path: path.clone(), rule: Arc::clone(rule), stamps })
+    }
+
+    /// Keeps the certificates of a rule that could not be looked up whole: a directory that cannot be read,
+    /// or too many open files, says nothing about what is there.
+    fn keep(&mut self, rule: &Arc<Rule>) {
+        let odd = self.odd;
+        let of_rule = self.seen.values_mut().filter(|seen| seen.is_under(rule));
+        of_rule.for_each(|seen| seen.keep(odd));
     }
 
     /// Takes note of what was not met, and gives what has gone for good.

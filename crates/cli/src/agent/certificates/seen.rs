@@ -92,6 +92,16 @@ impl Seen {
         self.stamps != Some(stamps)
     }
 
+    /// Whether it was met under that rule.
+    pub(super) fn is_under(&self, rule: &Arc<Rule>) -> bool {
+        Arc::ptr_eq(&self.rule, rule) || *self.rule == **rule
+    }
+
+    /// Whether it is there could not be seen in this look.
+    pub(super) fn keep(&mut self, odd: bool) {
+        self.odd = odd;
+    }
+
     /// It is not there in this look. Gives whether it was not in the one before either.
     pub(super) fn miss(&mut self, odd: bool) -> bool {
         self.odd = odd;

@@ -259,3 +259,32 @@ fn a_link_that_leads_nowhere_is_a_certificate_that_cannot_be_read() {
     assert!(look(&mut named).is_empty(), "missed once");
     assert_eq!(look(&mut named), ["-fullchain.pem"]);
 }
+
+#[test]
+fn directory_that_cannot_be_read_keeps_its_certificates() {
+    let bench = Bench::new();
+    let mut sweep = bench.sweep("live/*/chain.pem");
+    bench.write("live/a/chain.pem", &bench.leaf("a.example").1);
+    assert_eq!(look(&mut sweep), ["+chain.pem"]);
+    // A link to itself cannot be read, also by root.
+    let (live, aside) = (bench.path("live"), bench.path("aside"));
+    fs::rename(&live, &aside).unwrap();
+    symlink("live", &live).unwrap();
+    for _ in 0..3 {
+        assert!(look(&mut sweep).is_empty());
+    }
+    fs::remove_file(&live).unwrap();
+    fs::rename(&aside, &live).unwrap();
+    let chain = live.join("a/chain.pem");
+    let bytes = fs::read(&chain).unwrap();
+    fs::remove_file(&chain).unwrap();
+    symlink("chain.pem", &chain).unwrap();
+    assert_ne!(look(&mut sweep), ["-chain.pem"]);
+    assert!(look(&mut sweep).is_empty());
+    fs::remove_file(&chain).unwrap();
+    fs::write(&chain, bytes).unwrap();
+    look(&mut sweep);
+    fs::remove_dir_all(&live).unwrap();
+    assert!(look(&mut sweep).is_empty(), "missed once");
+    assert_eq!(look(&mut sweep), ["-chain.pem"]);
+}
