@@ -63,7 +63,7 @@ impl<T> Handle<T> {
             return None;
         }
         // SAFETY: as in `hold`; C gives one of its references back and does not use it again.
-        Some(unsafe { Owner::from_raw(self.0) })
+        unsafe { Owner::from_raw(self.0) }
     }
 
     /// The pointer, for keeping outside of Rust.

@@ -46,13 +46,19 @@ impl<T: Owned> Owner<T> {
         raw
     }
 
-    /// Takes over the ownership that [`Self::into_raw`] gave to C.
+    /// Takes over the ownership that [`Self::into_raw`] gave to C. None when there is no owner left: a
+    /// callback of the object's end frees it once more.
     ///
     /// # Safety
     /// `raw` is from [`Self::into_raw`], and C does not use this reference again.
-    pub(crate) unsafe fn from_raw(raw: *const T) -> Self {
+    pub(crate) unsafe fn from_raw(raw: *const T) -> Option<Self> {
+        // SAFETY: the memory is held by an owner, or for the time of the object's end.
+        let owners = unsafe { (*raw).owners() };
+        if owners.count.load(Ordering::Acquire) == 0 {
+            return None;
+        }
         // SAFETY: as the caller promises; the count still includes this owner.
-        Self(unsafe { Arc::from_raw(raw) })
+        Some(Self(unsafe { Arc::from_raw(raw) }))
     }
 }
 
@@ -117,12 +123,14 @@ mod tests {
         let (first, second) = (Owner::new(Arc::clone(&object)), Owner::new(Arc::clone(&object)));
         let third = second.clone();
         // SAFETY: the reference is given and taken back once.
-        let third = unsafe { Owner::from_raw(third.into_raw()) };
+        let third = unsafe { Owner::from_raw(third.into_raw()) }.unwrap();
         drop(first);
         drop(second);
         assert_eq!(object.ends.load(Ordering::Relaxed), 0);
         drop(third);
         assert_eq!(object.ends.load(Ordering::Relaxed), 1);
+        // SAFETY: the memory is held here.
+        assert!(unsafe { Owner::from_raw(Arc::as_ptr(&object)) }.is_none(), "no owner is left");
         drop(Owner::new(Arc::clone(&object)));
         assert_eq!(object.ends.load(Ordering::Relaxed), 1);
         assert_eq!(Arc::strong_count(&object), 1);
