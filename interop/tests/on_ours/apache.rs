@@ -265,7 +265,12 @@ fn apache_resumes_by_id_and_by_ticket_in_all_its_processes() {
                 continue;
             }
             let done = apache.fetch(&files, NAME, &[&only(version)[..], &close].concat());
-            let said = "Initial Resumed Resumed Resumed ";
+            // Apache's callback says that a ticket of its keys need not be renewed: as with OpenSSL, a
+            // resumption of TLS 1.3 then brings no new one, and curl uses each once.
+            let said = match sessions.contains("none") {
+                true => "Initial Resumed Initial Resumed ",
+                false => "Initial Resumed Resumed Resumed ",
+            };
             assert_eq!(done.exits(0).text(), said, "{version:?}, {sessions}");
         }
         let mut call = Library::System.call(&Program::find("openssl", "openssl"));

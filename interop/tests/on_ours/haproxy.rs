@@ -198,17 +198,19 @@ fn haproxy_resumes_by_id_and_by_ticket_with_keys_that_change() {
     let key = |byte: u8| BASE64.encode([byte; 48]);
     let keys = files.write("keys", format!("{}\n{}\n{}\n", key(1), key(2), key(3)).as_bytes());
     let says = answering("%[ssl_fc_is_resumed]");
-    let three = |haproxy: &Haproxy, version| {
+    let three = |haproxy: &Haproxy, version, resumed: &str| {
         let url = format!("https://{NAME}:{}", haproxy.port);
         let more = ["--http1.1", "--header", "Connection: close", &url, &url];
         let done = haproxy.fetch(&files, NAME, &[&only(version)[..], &more].concat());
-        assert_eq!(done.exits(0).text(), "011", "{version:?}");
+        assert_eq!(done.exits(0).text(), resumed, "{version:?}");
     };
     let by_id = Haproxy::start(&list, "no-tls-tickets", &says);
     let by_ticket = Haproxy::start(&list, &format!("tls-ticket-keys {keys}"), &says);
-    for version in Version::ALL {
-        three(&by_id, version);
-        three(&by_ticket, version);
+    // HAProxy's callback says that the ticket need not be renewed: as with OpenSSL, a resumption of TLS
+    // 1.3 then brings no new one, and curl uses each once.
+    for (version, by_its_keys) in [(Version::Tls12, "011"), (Version::Tls13, "010")] {
+        three(&by_id, version, "011");
+        three(&by_ticket, version, by_its_keys);
     }
     // A ticket lives on when a new key comes, and no longer than the key that sealed it.
     let session = files.path("session");
@@ -224,7 +226,7 @@ fn haproxy_resumes_by_id_and_by_ticket_with_keys_that_change() {
         assert!(said.contains("TLS ticket key updated!"), "{said}");
         s_client("-sess_in").exits(0).says(says);
     }
-    three(&by_ticket, Version::Tls13);
+    three(&by_ticket, Version::Tls13, "010");
 }
 
 /// It hears of the secrets by the key log callback, and makes room for them when the message callback
