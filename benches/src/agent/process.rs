@@ -188,7 +188,8 @@ impl Agent {
         fs::write(format!("/proc/{}/clear_refs", self.process.0.id()), "5").expect("Linux");
         let (memory, begun) = (self.memory(), Instant::now());
         let mut stream = TcpStream::connect(address).expect("it listens");
-        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
